@@ -1,0 +1,1 @@
+//! What operators speak to: the control API.

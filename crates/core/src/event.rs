@@ -1,0 +1,273 @@
+//! Evidence: what one leaf of a log says.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ApplicationId, BundleVersion, EventId, LogId, Name, NodeId, ResourceIdentifier, ScopeSet,
+    SessionId, SubjectId, ZoneId,
+};
+
+/// What happened, as `noun.verbed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each variant is its text")]
+pub enum EventType {
+    #[serde(rename = "zone.created")]
+    ZoneCreated,
+    #[serde(rename = "zone.deleted")]
+    ZoneDeleted,
+    #[serde(rename = "application.registered")]
+    ApplicationRegistered,
+    #[serde(rename = "application.updated")]
+    ApplicationUpdated,
+    #[serde(rename = "application.deleted")]
+    ApplicationDeleted,
+    #[serde(rename = "resource.registered")]
+    ResourceRegistered,
+    #[serde(rename = "resource.updated")]
+    ResourceUpdated,
+    #[serde(rename = "resource.deleted")]
+    ResourceDeleted,
+    #[serde(rename = "provider.connected")]
+    ProviderConnected,
+    #[serde(rename = "provider.updated")]
+    ProviderUpdated,
+    #[serde(rename = "provider.deleted")]
+    ProviderDeleted,
+    #[serde(rename = "bundle.stored")]
+    BundleStored,
+    #[serde(rename = "policy.activated")]
+    PolicyActivated,
+    #[serde(rename = "token.created")]
+    TokenCreated,
+    #[serde(rename = "token.deleted")]
+    TokenDeleted,
+    #[serde(rename = "mandate.issued")]
+    MandateIssued,
+    #[serde(rename = "mandate.denied")]
+    MandateDenied,
+    #[serde(rename = "call.started")]
+    CallStarted,
+    #[serde(rename = "call.finished")]
+    CallFinished,
+    #[serde(rename = "call.denied")]
+    CallDenied,
+    #[serde(rename = "authority.revoked")]
+    AuthorityRevoked,
+    #[serde(rename = "revocation.lifted")]
+    RevocationLifted,
+    #[serde(rename = "operation.refused")]
+    OperationRefused,
+    #[serde(rename = "log.opened")]
+    LogOpened,
+}
+
+impl EventType {
+    /// The text of the type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZoneCreated => "zone.created",
+            Self::ZoneDeleted => "zone.deleted",
+            Self::ApplicationRegistered => "application.registered",
+            Self::ApplicationUpdated => "application.updated",
+            Self::ApplicationDeleted => "application.deleted",
+            Self::ResourceRegistered => "resource.registered",
+            Self::ResourceUpdated => "resource.updated",
+            Self::ResourceDeleted => "resource.deleted",
+            Self::ProviderConnected => "provider.connected",
+            Self::ProviderUpdated => "provider.updated",
+            Self::ProviderDeleted => "provider.deleted",
+            Self::BundleStored => "bundle.stored",
+            Self::PolicyActivated => "policy.activated",
+            Self::TokenCreated => "token.created",
+            Self::TokenDeleted => "token.deleted",
+            Self::MandateIssued => "mandate.issued",
+            Self::MandateDenied => "mandate.denied",
+            Self::CallStarted => "call.started",
+            Self::CallFinished => "call.finished",
+            Self::CallDenied => "call.denied",
+            Self::AuthorityRevoked => "authority.revoked",
+            Self::RevocationLifted => "revocation.lifted",
+            Self::OperationRefused => "operation.refused",
+            Self::LogOpened => "log.opened",
+        }
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It may happen.
+    Allow,
+    /// It may not.
+    Deny,
+    /// A person decides.
+    Hold,
+}
+
+impl Decision {
+    /// The decision in events and listings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// The operation of a governed call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationRef {
+    /// The HTTP method.
+    pub method: String,
+    /// The template of the rule that matched; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The tool, where the operation is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+/// One event. `log` and `index` are filled in when it is appended. It holds ids, never
+/// personal data and never a secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The id.
+    pub id: EventId,
+    /// When it happened, in zone time.
+    pub time: Timestamp,
+    /// The zone.
+    pub zone: ZoneId,
+    /// The process that recorded it.
+    pub node: NodeId,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The request it belongs to; start and end of a call share it.
+    pub request_id: String,
+    /// The application, where one was authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationId>,
+    /// The session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectId>,
+    /// The mandate that was issued or used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<crate::MandateId>,
+    /// Who administered: an operator's id, or `local` for the local socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The id of the object that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The name of the object that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_name: Option<Name>,
+    /// The resource; for several, the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceIdentifier>,
+    /// The scopes that were asked for or used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<ScopeSet>,
+    /// The operation of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationRef>,
+    /// Salted digest of the decision's inputs, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_digest: Option<String>,
+    /// What was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The gate that decided, or why a call ended as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The determining policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<Name>>,
+    /// The bundle that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<BundleVersion>,
+    /// The upstream's status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long the call took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// The revision of the commit that this event came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The log it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogId>,
+    /// Its leaf index in that log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// The version of this format: 1.
+    pub v: u8,
+}
+
+impl Event {
+    /// An event with only what every event has.
+    pub fn new(
+        id: EventId,
+        time: Timestamp,
+        zone: ZoneId,
+        node: NodeId,
+        event_type: EventType,
+        request_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            time,
+            zone,
+            node,
+            event_type,
+            request_id: request_id.into(),
+            application: None,
+            session: None,
+            subject: None,
+            mandate: None,
+            operator: None,
+            target: None,
+            target_name: None,
+            resource: None,
+            scopes: None,
+            operation: None,
+            inputs_digest: None,
+            decision: None,
+            reason: None,
+            policies: None,
+            policy_version: None,
+            status: None,
+            latency_ms: None,
+            revision: None,
+            log: None,
+            index: None,
+            v: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_type_is_what_serde_writes() {
+        for event_type in [
+            EventType::ZoneCreated,
+            EventType::MandateIssued,
+            EventType::CallStarted,
+            EventType::RevocationLifted,
+            EventType::LogOpened,
+        ] {
+            let json = serde_json::to_value(event_type).unwrap();
+            assert_eq!(json, event_type.as_str());
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The words of Caracal: nouns, ids, states and the rules that need nothing else.
+//!
+//! This crate does no I/O, is never async, and reads no clock and no randomness:
+//! time and random bytes are arguments. Everything above it speaks in its types.
+
+mod application;
+mod bundle;
+mod document;
+mod event;
+mod id;
+mod injection;
+mod mandate;
+mod name;
+mod operation;
+mod operator;
+mod path;
+mod position;
+mod provider;
+mod resource;
+mod revocation;
+mod scope;
+mod secret;
+mod zone;
+
+pub use application::{Application, ClientSecret, MAX_LABELS};
+pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
+pub use document::{Document, Kind, Version};
+pub use event::{Decision, Event, EventType, OperationRef};
+pub use id::{
+    ApplicationId, ApprovalId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId, MandateId,
+    NodeId, OperatorId, ParseIdError, ProviderId, ResourceId, RevocationId, SessionId, SubjectId,
+    ZoneId,
+};
+pub use injection::Injection;
+pub use mandate::MandateClaims;
+pub use name::{Label, Name, NameError};
+pub use operation::{Operation, OperationConflict, OperationTable};
+pub use operator::{ApiToken, Role, RoleScope};
+pub use path::{PathError, PathTemplate, RequestPath, TemplateError};
+pub use position::{Epoch, Position, Revision};
+pub use provider::{AllowedHost, Provider, ProviderKind, SealedSecret};
+pub use resource::{Enforcement, MandateSlot, Resource, ResourceIdentifier, UndeclaredOperation};
+pub use revocation::{Anchor, Revocation};
+pub use scope::{Scope, ScopeError, ScopeSet};
+pub use secret::Secret;
+pub use zone::{LogKey, MandateKey, Zone};

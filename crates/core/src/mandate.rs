@@ -1,0 +1,33 @@
+//! The claims of a mandate (RFC 9068).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ApplicationId, MandateId, ScopeSet, SessionId, ZoneId};
+
+/// What a mandate says. Unknown claims are ignored when one is read, so that an older
+/// node accepts what a newer one issued.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MandateClaims {
+    /// The zone's issuer.
+    pub iss: String,
+    /// The Subject's id if one is attached, else the application's.
+    pub sub: String,
+    /// For each resource its identifier and its Gateway URL.
+    pub aud: Vec<String>,
+    /// Expiry, in seconds since the epoch.
+    pub exp: i64,
+    /// Time of issue, in seconds since the epoch.
+    pub iat: i64,
+    /// The mandate's id.
+    pub jti: MandateId,
+    /// The application.
+    pub client_id: ApplicationId,
+    /// The zone.
+    pub zone: ZoneId,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// The session.
+    pub sid: SessionId,
+    /// The position it was decided on, in the short form.
+    pub rev: String,
+}

@@ -1,0 +1,1 @@
+//! Signing, verifying, sealing and hashing; the only importer of crypto libraries.

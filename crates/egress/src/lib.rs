@@ -1,0 +1,1 @@
+//! The one guarded way out: resolver, address filter, HTTP and TLS client.

@@ -1,0 +1,1 @@
+//! The streaming proxy: verify, authorize, inject, forward.

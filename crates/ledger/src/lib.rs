@@ -1,0 +1,1 @@
+//! Canonical event bytes, Merkle tree, checkpoints, proofs and offline verification.

@@ -1,0 +1,1 @@
+//! Compile, check, evaluate and explain Cedar policies.

@@ -1,0 +1,1 @@
+//! An opened credential becomes an injection.

@@ -1,0 +1,1 @@
+//! What agents speak to: OAuth endpoints, metadata and keys.

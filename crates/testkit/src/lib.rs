@@ -1,0 +1,1 @@
+//! Fake clock, fault-injecting store, fake upstream, seeded zone.
