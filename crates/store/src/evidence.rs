@@ -1,0 +1,111 @@
+//! The contract of the evidence store.
+
+use async_trait::async_trait;
+use caracal_core::{Decision, LogId, Revision, ZoneId};
+use caracal_ledger::{LeafDraft, Log, Receipt};
+use jiff::Timestamp;
+
+use crate::StoreError;
+
+/// One leaf on its way into a log.
+#[derive(Debug)]
+pub struct Entry {
+    /// The leaf without its index.
+    pub draft: LeafDraft,
+    /// The revision of the commit it came with; none for decision events. Leaves of commits
+    /// are appended in the order of their revisions.
+    pub revision: Option<Revision>,
+}
+
+/// What the store knows of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogHead {
+    /// The number of leaves.
+    pub size: u64,
+    /// The right edge of the tree, for [`caracal_ledger::TreeState`].
+    pub edge: Vec<[u8; 32]>,
+    /// The highest revision among the leaves.
+    pub revision: Revision,
+    /// The newest signed checkpoint; none for an empty log.
+    pub checkpoint: Option<String>,
+    /// True when the stored leaves end before `size`, or the last one is not what the head
+    /// says: the log must not be continued. Open a new one.
+    pub damaged: bool,
+}
+
+/// The receipt of an appended leaf.
+pub type Appended = Receipt;
+
+/// What to search for. All given conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// The zone; none for all.
+    pub zone: Option<ZoneId>,
+    /// Only this event id.
+    pub id: Option<String>,
+    /// Only this request id.
+    pub request_id: Option<String>,
+    /// Only this type.
+    pub event_type: Option<String>,
+    /// Only this decision.
+    pub decision: Option<Decision>,
+    /// Only this application id.
+    pub application: Option<String>,
+    /// Only this session id.
+    pub session: Option<String>,
+    /// Only this mandate id.
+    pub mandate: Option<String>,
+    /// Only this resource identifier.
+    pub resource: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not at or after.
+    pub until: Option<Timestamp>,
+    /// Continue after this position (an older answer's [`Page::next`]).
+    pub cursor: Option<u64>,
+    /// True: oldest first; else newest first.
+    pub ascending: bool,
+    /// At most this many; at least 1.
+    pub limit: usize,
+}
+
+/// Leaves that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// (sequence number, leaf bytes), in the order asked for.
+    pub leaves: Vec<(u64, Vec<u8>)>,
+    /// Where to go on; none at the end.
+    pub next: Option<u64>,
+}
+
+/// The leaves of logs. All methods may be called concurrently.
+#[async_trait]
+pub trait EvidenceStore: Send + Sync + 'static {
+    /// What is stored of a log; an unknown log is empty.
+    async fn head(&self, log: LogId) -> Result<LogHead, StoreError>;
+
+    /// Takes over a log for appending; its tree state must be that of [`Self::head`].
+    async fn open_log(&self, log: Log) -> Result<(), StoreError>;
+
+    /// Appends the entries, all or none, in order; each log's leaves get consecutive indexes.
+    /// When this returns `Ok`, the leaves are on stable storage and covered by a stored signed
+    /// checkpoint. Pending calls share one synced transaction. The queue is bounded: a call
+    /// waits while it is full.
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, StoreError>;
+
+    /// Leaf bytes of a log by index, from `first`, at most `limit`.
+    async fn read(&self, log: LogId, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Searches leaves. The answer is complete for everything whose `append` returned before
+    /// this call began.
+    async fn search(&self, query: Query) -> Result<Page, StoreError>;
+
+    /// A tile of hashes (C2SP tlog-tiles): `32 × width` bytes. Complete for every appended leaf.
+    async fn tile(&self, log: LogId, level: u8, n: u64, width: u16) -> Result<Vec<u8>, StoreError>;
+
+    /// The sequence number of the newest leaf of any log; rises with every append. 0 when empty.
+    fn tail(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// Finishes what is queued, then closes. Later calls fail with [`StoreError::Unavailable`].
+    async fn close(&self);
+}
