@@ -1,1 +1,30 @@
 //! The one guarded way out: resolver, address filter, HTTP and TLS client.
+//!
+//! Every outbound request of any door goes through [`Egress`]. It must never connect to
+//! an address that [`check_address`] did not allow (the address that was checked is the
+//! one connected to), never follow a redirect, never send a request a second time once
+//! a byte of it may have been written, and never trust a certificate on its own account.
+
+mod address;
+mod cache;
+mod connected_to;
+mod connector;
+mod destination;
+mod egress;
+mod error;
+mod failure;
+mod held_body;
+mod listeners;
+mod refusal;
+mod resolver;
+mod rules;
+mod trust;
+
+pub use address::check_address;
+pub use connected_to::ConnectedTo;
+pub use destination::Destination;
+pub use egress::{Body, Egress, MAX_ANSWER_HEAD_BYTES, MAX_ANSWER_HEADERS};
+pub use error::{EgressError, Phase};
+pub use refusal::Refusal;
+pub use rules::EgressRules;
+pub use trust::MAX_CA_BYTES;

@@ -1,0 +1,152 @@
+//! Opens connections to checked addresses only.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::resolver::Resolver;
+use crate::{EgressError, Phase};
+
+/// How long one address may take to accept a connection.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long all addresses together may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long everything may take, from the name to the end of the TLS handshake.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(25);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// TCP to the checked addresses of a URI's host: the address that was checked is the one
+/// connected to, so a name that changes its answer in between gains nothing.
+#[derive(Clone)]
+struct Guarded {
+    resolver: Resolver,
+    allow_private: bool,
+}
+
+impl Service<Uri> for Guarded {
+    type Response = TokioIo<TcpStream>;
+    type Error = EgressError;
+    type Future = Connecting<Self::Response, EgressError>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), EgressError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Self {
+            resolver,
+            allow_private,
+        } = self.clone();
+        Box::pin(async move {
+            let (host, port) = host_and_port(&uri)?;
+            let addresses = resolver.resolve(host, port, allow_private).await?;
+            let named = format!("{host}:{port}");
+            match timeout(CONNECT_TIMEOUT, connect_to_any(&addresses, &named)).await {
+                Ok(connected) => connected.map(TokioIo::new),
+                Err(_) => Err(EgressError::Timeout {
+                    host: named.into(),
+                    phase: Phase::Connecting,
+                }),
+            }
+        })
+    }
+}
+
+/// The host (as written) and the port of a URI that says where to connect.
+pub(crate) fn host_and_port(uri: &Uri) -> Result<(&str, u16), EgressError> {
+    let host = uri.host().ok_or(EgressError::BadTarget("it has no host"))?;
+    let port = match (uri.port_u16(), uri.scheme_str()) {
+        (Some(port), _) => port,
+        (None, Some("https")) => 443,
+        (None, Some("http")) => 80,
+        (None, _) => return Err(EgressError::BadTarget("only http and https are spoken")),
+    };
+    Ok((host, port))
+}
+
+async fn connect_to_any(addresses: &[SocketAddr], host: &str) -> Result<TcpStream, EgressError> {
+    let mut last = EgressError::Unreachable {
+        host: host.into(),
+        why: "no address".into(),
+    };
+    for address in addresses {
+        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "an outbound connection keeps its delay");
+                }
+                return Ok(stream);
+            }
+            Ok(Err(error)) => {
+                last = EgressError::Unreachable {
+                    host: host.into(),
+                    why: error.to_string().into(),
+                };
+            }
+            Err(_) => {
+                last = EgressError::Timeout {
+                    host: host.into(),
+                    phase: Phase::Connecting,
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Guarded TCP, with TLS where the URI says `https`, in bounded time.
+#[derive(Clone)]
+pub(crate) struct Connector(HttpsConnector<Guarded>);
+
+impl Connector {
+    pub(crate) fn new(resolver: Resolver, allow_private: bool, tls: Arc<ClientConfig>) -> Self {
+        Self(HttpsConnector::from((
+            Guarded {
+                resolver,
+                allow_private,
+            },
+            tls,
+        )))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response, BoxError>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let host = uri
+            .authority()
+            .map_or("", |authority| authority.as_str())
+            .into();
+        let opening = timeout(OPEN_TIMEOUT, self.0.call(uri));
+        Box::pin(async move {
+            match opening.await {
+                Ok(opened) => opened,
+                Err(_) => Err(EgressError::Timeout {
+                    host,
+                    phase: Phase::Handshaking,
+                }
+                .into()),
+            }
+        })
+    }
+}
