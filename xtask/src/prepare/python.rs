@@ -11,7 +11,7 @@ const CLIENTS: &str = "tests/clients/python";
 
 /// The Debian packages that bring Python with `venv`, when this machine has none that works.
 pub(super) fn missing_packages(root: &Path) -> &'static [&'static str] {
-    let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+    let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
     match program::find_output(program::command("python3", root).args(["-c", check])) {
         Some(_) => &[],
         None => &["python3", "python3-venv"],
