@@ -1,0 +1,95 @@
+//! An event on its way into a log.
+
+use caracal_core::{Event, EventId, LogId, ZoneId};
+
+use crate::{LedgerError, MAX_LEAF_BYTES};
+
+/// The largest whole number that RFC 8785 writes exactly (it knows only IEEE 754 doubles).
+const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// The canonical bytes (RFC 8785) of an event with a hole where its index goes, so that
+/// the costly part is done before the place in the log is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafDraft {
+    zone: ZoneId,
+    log: LogId,
+    event: EventId,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl LeafDraft {
+    /// Makes the bytes of the event as a leaf of this log. What the event says about log
+    /// and index is replaced.
+    ///
+    /// # Errors
+    /// `Uncanonical` when a number is beyond 2^53 - 1 or the leaf would be longer than
+    /// [`MAX_LEAF_BYTES`].
+    pub fn new(event: &Event, log: LogId) -> Result<Self, LedgerError> {
+        for (field, number) in [
+            ("latency_ms", event.latency_ms),
+            ("revision", event.revision),
+        ] {
+            if number.is_some_and(|number| number > MAX_EXACT) {
+                return Err(LedgerError::Uncanonical(format!(
+                    "`{field}` is beyond 2^53 - 1"
+                )));
+            }
+        }
+        let event = Event {
+            log: Some(log),
+            index: Some(0),
+            ..event.clone()
+        };
+        let mut before = serde_json_canonicalizer::to_vec(&event)
+            .map_err(|error| LedgerError::Uncanonical(error.to_string()))?;
+        // Quotes within strings are escaped, so these bytes occur only where the key is.
+        const HOLE: &[u8] = b",\"index\":0,";
+        let at = before
+            .windows(HOLE.len())
+            .position(|window| window == HOLE)
+            .ok_or_else(|| LedgerError::Uncanonical("it has no place for its index".to_owned()))?;
+        let after = before.split_off(at + HOLE.len() - 1);
+        before.truncate(at + HOLE.len() - 2);
+        if before.len() + after.len() + 20 > MAX_LEAF_BYTES {
+            return Err(LedgerError::Uncanonical(
+                "it is longer than 1 MiB".to_owned(),
+            ));
+        }
+        Ok(Self {
+            zone: event.zone,
+            log,
+            event: event.id,
+            before,
+            after,
+        })
+    }
+
+    /// The leaf at this index.
+    pub fn finish(&self, index: u64) -> Vec<u8> {
+        [
+            self.before.as_slice(),
+            index.to_string().as_bytes(),
+            &self.after,
+        ]
+        .concat()
+    }
+
+    /// The log it is made for.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// The zone of the event.
+    pub fn zone(&self) -> ZoneId {
+        self.zone
+    }
+
+    /// The id of the event.
+    pub fn event_id(&self) -> EventId {
+        self.event
+    }
+}
+
+#[cfg(test)]
+mod tests;
