@@ -14,8 +14,6 @@ use crate::{
 pub enum EventType {
     #[serde(rename = "zone.created")]
     ZoneCreated,
-    #[serde(rename = "zone.deleted")]
-    ZoneDeleted,
     #[serde(rename = "application.registered")]
     ApplicationRegistered,
     #[serde(rename = "application.updated")]
@@ -67,7 +65,6 @@ impl EventType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ZoneCreated => "zone.created",
-            Self::ZoneDeleted => "zone.deleted",
             Self::ApplicationRegistered => "application.registered",
             Self::ApplicationUpdated => "application.updated",
             Self::ApplicationDeleted => "application.deleted",
@@ -171,6 +168,9 @@ pub struct Event {
     /// The resource; for several, the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceIdentifier>,
+    /// Every resource, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<ResourceIdentifier>>,
     /// The scopes that were asked for or used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<ScopeSet>,
@@ -236,6 +236,7 @@ impl Event {
             target: None,
             target_name: None,
             resource: None,
+            resources: None,
             scopes: None,
             operation: None,
             inputs_digest: None,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    ApplicationId, DelegationId, MandateId, ProviderId, ResourceId, RevocationId, SessionId,
-    SubjectId, ZoneId,
+    ApplicationId, DelegationId, MandateId, ProviderId, ResourceId, Revision, RevocationId,
+    SessionId, SubjectId, ZoneId,
 };
 
 /// What a revocation is anchored on; everything below it dies by derivation.
@@ -118,4 +118,15 @@ pub struct Revocation {
     /// When it was lifted; what was issued before stays dead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifted_at: Option<Timestamp>,
+    /// The revision that the lift was decided on: mandates up to it stay dead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted_after: Option<Revision>,
+}
+
+impl Revocation {
+    /// True when it ends a mandate that was decided on this revision. No mandate is issued
+    /// between a revocation and its lift, so comparing with the lift is exact.
+    pub fn ends(&self, decided_on: Revision) -> bool {
+        self.lifted_after.is_none_or(|lifted| decided_on <= lifted)
+    }
 }

@@ -1,1 +1,79 @@
-//! The use cases; the only crate that can build a permit.
+//! The brain of Caracal: every use case, and the state that decisions are made on.
+//!
+//! Doors speak only to this crate. It decides, records the decision, and hands out a
+//! [`Permit`], without which nothing can be forwarded. It never listens, never forwards, and
+//! never reads a clock or the environment of its own.
+
+mod admin;
+mod applications;
+mod apply;
+mod audit;
+mod authenticate;
+mod authorize_call;
+mod change;
+mod clock;
+mod decide;
+mod engine;
+mod error;
+mod export;
+mod follow;
+mod introspect;
+mod issue;
+mod issue_error;
+mod listing;
+mod live;
+mod log;
+mod metadata;
+mod operator;
+mod permit;
+mod plan;
+mod policies;
+mod provider_seal;
+mod providers;
+mod record;
+mod refusal;
+mod resource_entry;
+mod resources;
+mod revoke;
+mod specs;
+mod start;
+mod tokens;
+mod verify;
+mod versioned;
+mod view;
+mod zone_handle;
+mod zones;
+
+pub use admin::{Admin, Idempotency};
+pub use applications::CreatedApplication;
+pub use apply::{Applied, AppliedObject};
+pub use audit::{EventExplanation, EventProof, Gate, LogInfo};
+pub use authenticate::{ClientCredentials, Unauthenticated};
+pub use authorize_call::{CallRequest, Selector, Target};
+pub use caracal_crypto::find_issuer;
+pub use caracal_ledger::Receipt;
+pub use caracal_policy::Explanation;
+pub use caracal_provider::Slots;
+pub use caracal_store::{Page, Query};
+pub use clock::Clock;
+pub use engine::{Engine, EngineConfig};
+pub use error::{AdminError, FieldError};
+pub use export::ZoneExport;
+pub use issue::{
+    DEFAULT_TTL_SECONDS, IssueRequest, IssuedMandate, MAX_RESOURCES, MAX_TTL_SECONDS,
+};
+pub use issue_error::IssueError;
+pub use listing::Listing;
+pub use metadata::ZoneMetadata;
+pub use operator::Operator;
+pub use permit::{Outcome, Permit};
+pub use plan::AppliedChange;
+pub use policies::{ExplainRequest, ExplainedRequest};
+pub use refusal::Refusal;
+pub use resource_entry::{ResourceEntry, Upstream};
+pub use revoke::{Confirmation, RevocationReceipt};
+pub use specs::{ApplicationSpec, ProviderSpec, ResourceSpec, ZoneSpec};
+pub use start::StartError;
+pub use tokens::{CreatedToken, MAX_TOKEN_TTL_SECONDS};
+pub use verify::OpenedMandate;
+pub use versioned::Versioned;

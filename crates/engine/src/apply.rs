@@ -1,0 +1,160 @@
+//! Declarative configuration: a whole file in one commit.
+
+use std::collections::BTreeSet;
+
+use caracal_core::{Name, Role, ZoneId};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{AppliedChange, Plan};
+use crate::{Admin, AdminError, Engine, FieldError, ZoneSpec};
+
+/// What an apply did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Applied {
+    /// The zone.
+    pub zone: ZoneId,
+    /// Its name.
+    pub name: Name,
+    /// The applications that the file names.
+    pub applications: Vec<AppliedObject>,
+    /// The resources that the file names.
+    pub resources: Vec<AppliedObject>,
+    /// The providers that the file names.
+    pub providers: Vec<AppliedObject>,
+    /// The policies that the file names.
+    pub policies: Vec<Name>,
+    /// What was changed, in order.
+    pub changes: Vec<AppliedChange>,
+}
+
+/// One object of an apply.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AppliedObject {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// The client secret, where this call created the application.
+    pub client_secret: Option<String>,
+}
+
+impl Engine {
+    /// Brings a zone to what a file says, in one commit. Applying again changes nothing.
+    ///
+    /// # Errors
+    /// Needs the role admin. Names every mistake of the file at once; nothing was changed.
+    pub async fn apply(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        spec: ZoneSpec,
+    ) -> Result<Applied, AdminError> {
+        admin.operator.require(Role::Admin, zone)?;
+        check_duplicates(&spec)?;
+        self.write(zone, admin, |view| {
+            let mut plan = Plan::new(self, admin, view);
+            for application in &spec.applications {
+                plan.put_application(application)?;
+            }
+            for resource in &spec.resources {
+                plan.put_resource(resource)?;
+            }
+            for provider in &spec.providers {
+                plan.put_provider(provider, &spec.resources)?;
+            }
+            if spec.prune {
+                prune(&mut plan, view, &spec);
+            }
+            set_policies(&mut plan, &spec);
+            let names: (Vec<_>, Vec<_>, Vec<_>) = (
+                spec.applications.iter().map(|a| a.name.clone()).collect(),
+                spec.resources.iter().map(|r| r.name.clone()).collect(),
+                spec.providers.iter().map(|p| p.name.clone()).collect(),
+            );
+            let id = |found: Option<String>, name: &Name| AppliedObject {
+                id: found.unwrap_or_default(),
+                name: name.clone(),
+                client_secret: None,
+            };
+            let mut applications: Vec<_> = names
+                .0
+                .iter()
+                .map(|n| id(plan.applications().find(n.as_str()).map(|a| a.value.id.to_string()), n))
+                .collect();
+            let resources = names
+                .1
+                .iter()
+                .map(|n| id(plan.resources().find(n.as_str()).map(|r| r.value.id.to_string()), n))
+                .collect();
+            let providers = names
+                .2
+                .iter()
+                .map(|n| id(plan.providers().find(n.as_str()).map(|p| p.value.id.to_string()), n))
+                .collect();
+            let mut finished = plan.finish()?;
+            for application in &mut applications {
+                let secret = finished.secrets.remove(&application.name);
+                application.client_secret = secret.filter(|_| !admin.dry_run);
+            }
+            let applied = Applied {
+                zone,
+                name: view.zone.value.name.clone(),
+                applications,
+                resources,
+                providers,
+                policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
+                changes: finished.lines,
+            };
+            Ok((finished.change, applied))
+        })
+        .await
+    }
+}
+
+/// The active policies with those of the file added or replaced; when pruning, exactly the
+/// file's.
+fn set_policies(plan: &mut Plan<'_>, spec: &ZoneSpec) {
+    if spec.prune {
+        plan.set_policies(spec.policies.clone());
+    } else if !spec.policies.is_empty() {
+        let mut policies = plan.active_policies();
+        policies.retain(|held| !spec.policies.iter().any(|new| new.name == held.name));
+        policies.extend(spec.policies.iter().cloned());
+        plan.set_policies(policies);
+    }
+}
+
+fn prune(plan: &mut Plan<'_>, view: &crate::view::ZoneView, spec: &ZoneSpec) {
+    for held in view.applications.iter() {
+        if !spec.applications.iter().any(|a| a.name == held.value.name) {
+            plan.delete_application(held);
+        }
+    }
+    for held in view.resources.iter() {
+        if !spec.resources.iter().any(|r| r.name == held.value.name) {
+            plan.delete_resource(held);
+        }
+    }
+    for held in view.providers.iter() {
+        if !spec.providers.iter().any(|p| p.name == held.value.name) {
+            plan.delete_provider(held);
+        }
+    }
+}
+
+fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
+    let mut errors = Vec::new();
+    let mut check = |noun: &str, names: Vec<&Name>| {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if !seen.insert(name.clone()) {
+                errors.push(FieldError::new(format!("{noun}[{name}]"), "the name is used twice"));
+            }
+        }
+    };
+    check("applications", spec.applications.iter().map(|a| &a.name).collect());
+    check("resources", spec.resources.iter().map(|r| &r.name).collect());
+    check("providers", spec.providers.iter().map(|p| &p.name).collect());
+    check("policies", spec.policies.iter().map(|p| &p.name).collect());
+    if errors.is_empty() { Ok(()) } else { Err(AdminError::Invalid(errors)) }
+}

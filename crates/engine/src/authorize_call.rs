@@ -1,0 +1,334 @@
+//! Authorising a governed call: the second phase of policy, and evidence before effect.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use caracal_core::{
+    Anchor, Decision, Event, EventType, Name, OperationRef, RefusalCode, RequestPath,
+    ResourceIdentifier, ScopeSet, UndeclaredOperation, ZoneId,
+};
+use caracal_policy::{Effect, Phase, Question, RequestView};
+
+use crate::decide::{Asked, reason_text};
+use crate::permit::Permit;
+use crate::verify::{OpenedMandate, chain_of, is_dead};
+use crate::view::ZoneView;
+use crate::{Engine, Refusal, ResourceEntry};
+
+/// What a request says about where it wants to go.
+#[derive(Debug, Clone, Default)]
+pub struct Selector {
+    /// The zone in the path.
+    pub zone: Option<String>,
+    /// The resource's name in the path.
+    pub name: Option<String>,
+    /// The value of `X-Caracal-Resource`.
+    pub header: Option<String>,
+}
+
+/// A mandate with the resource that it is used on.
+pub struct Target {
+    pub(crate) opened: OpenedMandate,
+    pub(crate) view: Arc<ZoneView>,
+    pub(crate) entry: Arc<ResourceEntry>,
+}
+
+impl Target {
+    /// The resource.
+    pub fn entry(&self) -> &ResourceEntry {
+        &self.entry
+    }
+
+    /// The zone.
+    pub fn zone(&self) -> ZoneId {
+        self.opened.handle.id
+    }
+}
+
+/// A request that wants to become a call.
+pub struct CallRequest<'r> {
+    /// The id that the client is told and that events carry.
+    pub request_id: &'r str,
+    /// The HTTP method.
+    pub method: &'r str,
+    /// The path below the resource.
+    pub path: RequestPath,
+    /// The query's decoded `name=value` pairs, without what carried the mandate.
+    pub query: Vec<String>,
+}
+
+impl Engine {
+    /// Finds the resource that a mandate is used on.
+    ///
+    /// # Errors
+    /// In this order: `resource_mismatch` when path, header and mandate contradict each other,
+    /// `resource_unknown`, `resource_mismatch` when the mandate is not for the resource.
+    pub async fn select_resource(
+        &self,
+        opened: OpenedMandate,
+        selector: &Selector,
+        request_id: &str,
+    ) -> Result<Target, Refusal> {
+        let view = opened.handle.view();
+        match self.find_target(&opened, &view, selector) {
+            Ok(entry) => Ok(Target { opened, view, entry }),
+            Err((code, why)) => {
+                let identifier = selector
+                    .name
+                    .as_deref()
+                    .and_then(|name| name.parse::<Name>().ok())
+                    .map(ResourceIdentifier::new);
+                let mut event = self.call_event(&opened, EventType::CallDenied, request_id);
+                event.resource = identifier;
+                self.refuse(&opened, event, Refusal::new(code, why)).await
+            }
+        }
+    }
+
+    fn find_target(
+        &self,
+        opened: &OpenedMandate,
+        view: &ZoneView,
+        selector: &Selector,
+    ) -> Result<Arc<ResourceEntry>, (RefusalCode, String)> {
+        let claims = opened.claims();
+        if selector.zone.as_ref().is_some_and(|zone| *zone != claims.zone.to_string()) {
+            let why = "the zone in the path is not the mandate's".to_owned();
+            return Err((RefusalCode::ResourceMismatch, why));
+        }
+        let header = selector.header.as_deref().map(|text| {
+            text.parse::<ResourceIdentifier>()
+                .map(|identifier| identifier.name().to_string())
+                .map_err(|_| (RefusalCode::ResourceUnknown, "`X-Caracal-Resource` is not of the form `resource://name`".to_owned()))
+        });
+        let header = header.transpose()?;
+        let name = match (&selector.name, header) {
+            (Some(path), Some(header)) if *path != header => {
+                let why = "the path and `X-Caracal-Resource` name different resources".to_owned();
+                return Err((RefusalCode::ResourceMismatch, why));
+            }
+            (Some(path), _) => path.clone(),
+            (None, Some(header)) => header,
+            (None, None) => only_resource(&claims.aud).ok_or_else(|| {
+                let why = "the request does not say which resource it is for".to_owned();
+                (RefusalCode::ResourceMissing, why)
+            })?,
+        };
+        let entry = view.prepared.get(name.as_str()).ok_or_else(|| {
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+            (RefusalCode::ResourceUnknown, format!("no resource `{shown}` in this zone"))
+        })?;
+        let identifier = entry.resource().identifier().to_string();
+        if !claims.aud.contains(&identifier) {
+            return Err((RefusalCode::ResourceMismatch, format!("the mandate is not for `{identifier}`")));
+        }
+        Ok(Arc::clone(entry))
+    }
+
+    /// Decides on a call. When this returns a permit, its start is in the ledger and durable.
+    ///
+    /// # Errors
+    /// The first gate that says no; the denial is in the ledger.
+    pub async fn authorize_call(
+        &self,
+        target: Target,
+        request: CallRequest<'_>,
+    ) -> Result<Permit, Refusal> {
+        let Target { opened, view, entry } = target;
+        let provider = entry
+            .resource()
+            .provider
+            .as_ref()
+            .and_then(|name| view.providers.find(name.as_str()))
+            .cloned();
+        let chain = chain_of(
+            opened.claims(),
+            Some(entry.resource()),
+            provider.as_ref().map(|p| &p.value),
+        );
+        // Into the register before the decision: a revocation from now on finds this call.
+        let guard = opened.handle.live.enter(chain, opened.decided_on);
+        let mut decided = self.decide_call(&opened, &view, &entry, &guard.call.chain, &request);
+        decided.event.inputs_digest = Some(digest_of_call(&view, &opened, &request));
+        if let Some(refusal) = decided.refusal {
+            return self.refuse(&opened, decided.event, refusal).await;
+        }
+        let mut started = decided.event;
+        started.event_type = EventType::CallStarted;
+        started.decision = Some(Decision::Allow);
+        let receipt = self
+            .record(&opened.handle, started.clone())
+            .await
+            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()))?;
+        // The evidence took time: whatever was revoked meanwhile ends the call here.
+        let newest = opened.handle.view();
+        if let Some(anchor) = guard.call.find_dead(&newest) {
+            let refusal = revoked(&opened, anchor);
+            let mut finished = self.call_event(&opened, EventType::CallFinished, request.request_id);
+            finished.resource = started.resource.clone();
+            finished.operation = started.operation.clone();
+            finished.reason = Some(refusal.code.as_str().to_owned());
+            self.record_later(Arc::clone(&opened.handle), finished);
+            return Err(refusal);
+        }
+        Ok(Permit::new(self.clone(), opened, entry, provider, guard, started, receipt, request.path))
+    }
+
+    fn decide_call(
+        &self,
+        opened: &OpenedMandate,
+        view: &ZoneView,
+        entry: &ResourceEntry,
+        chain: &[Anchor],
+        request: &CallRequest<'_>,
+    ) -> Decided {
+        let claims = opened.claims();
+        let resource = entry.resource();
+        let identifier = resource.identifier();
+        let mut event = self.call_event(opened, EventType::CallDenied, request.request_id);
+        event.resource = Some(identifier.clone());
+        event.operation =
+            Some(OperationRef { method: request.method.to_owned(), path: None, tool: None });
+        let deny = |event, refusal| Decided { event, refusal: Some(refusal) };
+        if let Some(anchor) = is_dead(view, chain, opened.decided_on) {
+            return deny(event, revoked(opened, anchor));
+        }
+        if request.path.check_slashes(resource.literal_encoded_slashes).is_err() {
+            let refusal = Refusal::new(RefusalCode::PathInvalid, "the path has an encoded slash or a backslash")
+                .hint("set `encoded_slashes: literal` on the resource if it needs them");
+            return deny(event, refusal);
+        }
+        let scope = match (entry.operations().find(request.method, &request.path), &resource.undeclared) {
+            (Some(rule), _) => {
+                if let Some(operation) = &mut event.operation {
+                    operation.path = Some(rule.path.to_string());
+                }
+                rule.scope.clone()
+            }
+            (None, UndeclaredOperation::Scope(scope)) => scope.clone(),
+            (None, UndeclaredOperation::Deny) => {
+                let why = format!("no operation of `{identifier}` names this method and path");
+                let refusal = Refusal::new(RefusalCode::OperationNotDeclared, why)
+                    .hint("declare it under `operations` of the resource");
+                return deny(event, refusal);
+            }
+        };
+        event.scopes = Some(ScopeSet::from_iter([scope.clone()]));
+        if !claims.scope.contains(scope.as_str()) {
+            let why = format!("the mandate does not have the scope `{scope}`");
+            let refusal = Refusal::new(RefusalCode::ScopeMissing, why)
+                .hint(format!("ask for it: `scope={scope}`"));
+            return deny(event, refusal);
+        }
+        event.policy_version = view.zone.value.policy.clone();
+        let Some(policy) = &view.policy else {
+            return deny(event, Refusal::new(RefusalCode::PolicyDenied, "no policy is active in this zone"));
+        };
+        let Some(application) = view.applications.find_by_id(claims.client_id.uuid()) else {
+            return deny(event, Refusal::new(RefusalCode::MandateRevoked, "the application is gone"));
+        };
+        let method = if request.method == "HEAD" { "GET" } else { request.method };
+        let path = request.path.below(&entry.upstream().base).to_string();
+        let host = entry.upstream().authority();
+        let answer = policy.ask(&Question {
+            phase: Phase::Call,
+            application: &application.value.name,
+            session: claims.sid,
+            labels: &BTreeSet::new(),
+            depth: 0,
+            subject: None,
+            action: scope.as_str(),
+            resource: &identifier,
+            now: self.now(),
+            actor: None,
+            enforcement: resource.enforcement,
+            request: Some(RequestView {
+                method,
+                path: &path,
+                host: &host,
+                query: &request.query,
+                tool: None,
+                arguments: None,
+            }),
+            approval: None,
+        });
+        let effect = answer.effect;
+        let mut asked = Asked::default();
+        asked.add(answer);
+        event.policies = Some(asked.determining());
+        match effect {
+            Effect::Allow => Decided { event, refusal: None },
+            Effect::Hold => {
+                let why = format!("`{scope}` on `{identifier}` needs an approval, and approvals are not available");
+                deny(event, Refusal::new(RefusalCode::PolicyDenied, why))
+            }
+            Effect::Deny(reason) => {
+                let why = format!("{} for `{scope}` on `{identifier}`", reason_text(reason));
+                let hint = format!("see `caracal audit explain {}`", request.request_id);
+                deny(event, Refusal::new(RefusalCode::PolicyDenied, why).hint(hint))
+            }
+        }
+    }
+
+    /// Records a denial and answers with it.
+    async fn refuse<T>(
+        &self,
+        opened: &OpenedMandate,
+        mut event: Event,
+        refusal: Refusal,
+    ) -> Result<T, Refusal> {
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(refusal.code.as_str().to_owned());
+        self.record(&opened.handle, event)
+            .await
+            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()))?;
+        Err(refusal)
+    }
+
+    pub(crate) fn call_event(
+        &self,
+        opened: &OpenedMandate,
+        event_type: EventType,
+        request_id: &str,
+    ) -> Event {
+        let claims = opened.claims();
+        let mut event = self.event(claims.zone, event_type, request_id);
+        event.application = Some(claims.client_id);
+        event.session = Some(claims.sid);
+        event.mandate = Some(claims.jti);
+        event
+    }
+}
+
+struct Decided {
+    event: Event,
+    refusal: Option<Refusal>,
+}
+
+fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
+    let frozen = matches!(anchor, Anchor::Zone(zone) if opened.handle.view().is_revoked(Anchor::Zone(zone)));
+    if frozen {
+        return Refusal::new(RefusalCode::ZoneFrozen, "the zone is frozen");
+    }
+    Refusal::new(RefusalCode::MandateRevoked, format!("the mandate's {} is revoked", anchor.noun()))
+}
+
+/// The name of the resource of a mandate for exactly one.
+fn only_resource(audiences: &[String]) -> Option<String> {
+    let mut names = audiences.iter().filter_map(|aud| aud.strip_prefix("resource://"));
+    match (names.next(), names.next()) {
+        (Some(only), None) => Some(only.to_owned()),
+        _ => None,
+    }
+}
+
+fn digest_of_call(view: &ZoneView, opened: &OpenedMandate, request: &CallRequest<'_>) -> String {
+    let claims = opened.claims();
+    let inputs = serde_json::json!({
+        "mandate": claims.jti,
+        "method": request.method,
+        "path": request.path.to_string(),
+        "query": request.query,
+    });
+    caracal_crypto::hex(&caracal_crypto::keyed_digest(&view.keys.digest, inputs.to_string().as_bytes()))
+}

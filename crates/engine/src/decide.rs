@@ -1,0 +1,41 @@
+//! What policy said, gathered over several questions.
+
+use std::collections::BTreeSet;
+
+use caracal_core::Name;
+use caracal_policy::{Answer, DenyReason};
+
+/// The determining policies and the strictest obligations of the questions of one decision.
+#[derive(Default)]
+pub(crate) struct Asked {
+    determining: BTreeSet<Name>,
+    pub(crate) ttl_seconds: Option<u32>,
+}
+
+impl Asked {
+    pub(crate) fn add(&mut self, answer: Answer) {
+        for fault in &answer.errors {
+            tracing::warn!(policy = %fault.policy, error = %fault.message, "a policy failed; the request is denied");
+            self.determining.insert(fault.policy.clone());
+        }
+        self.determining.extend(answer.determining);
+        self.determining.extend(answer.deferred);
+        self.ttl_seconds = match (self.ttl_seconds, answer.obligations.ttl_seconds) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    pub(crate) fn determining(&self) -> Vec<Name> {
+        self.determining.iter().cloned().collect()
+    }
+}
+
+/// The words for a denial.
+pub(crate) fn reason_text(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::NoPermit => "no policy permits",
+        DenyReason::Forbidden => "a policy forbids",
+        DenyReason::Fault => "a policy failed",
+    }
+}

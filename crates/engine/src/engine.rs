@@ -1,0 +1,118 @@
+//! The engine: every use case is a method of it, a file each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use caracal_core::{ApplicationId, Event, EventId, EventType, Name, NodeId, ZoneId};
+use caracal_crypto::{Keyring, VerifiedMandate};
+use caracal_store::{EvidenceStore, StateStore};
+use jiff::{Timestamp, Unit};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Clock;
+use crate::view::{Loader, PolicyCache};
+use crate::zone_handle::ZoneHandle;
+
+/// What the engine needs to know of the instance.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// This process.
+    pub node: NodeId,
+    /// The public URL of the STS, without a slash at the end.
+    pub sts_url: String,
+    /// The public URL of the Gateway, without a slash at the end.
+    pub gateway_url: String,
+    /// True: resources that ask for it may have loopback and private upstreams.
+    pub allow_private: bool,
+}
+
+/// The use cases over one store. Cloning is cheap.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: EngineConfig,
+    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) evidence: Arc<dyn EvidenceStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) loader: Loader,
+    pub(crate) zones: papaya::HashMap<ZoneId, Arc<ZoneHandle>>,
+    pub(crate) zone_names: papaya::HashMap<Name, ZoneId>,
+    pub(crate) applications: papaya::HashMap<ApplicationId, ZoneId>,
+    pub(crate) verified: moka::sync::Cache<[u8; 32], VerifiedMandate>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
+    pub(crate) ledger_failing: AtomicBool,
+}
+
+impl Engine {
+    pub(crate) fn state(&self) -> &dyn StateStore {
+        &*self.0.state
+    }
+
+    pub(crate) fn evidence(&self) -> &dyn EvidenceStore {
+        &*self.0.evidence
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.0.loader.keyring
+    }
+
+    pub(crate) fn policies(&self) -> &PolicyCache {
+        &self.0.loader.policies
+    }
+
+    /// The configuration it was started with.
+    pub fn config(&self) -> &EngineConfig {
+        &self.0.config
+    }
+
+    /// Zone time, in whole milliseconds.
+    pub fn now(&self) -> Timestamp {
+        let now = self.0.clock.now();
+        now.round(Unit::Millisecond).unwrap_or(now)
+    }
+
+    /// Ten random bytes, for an id.
+    pub(crate) fn random(&self) -> [u8; 10] {
+        caracal_crypto::random_bytes()
+    }
+
+    /// A new request id.
+    pub fn new_request_id(&self) -> String {
+        let bytes = self.random();
+        let millis = u64::try_from(self.0.clock.now().as_millisecond()).unwrap_or(0);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+        format!("req_{uuid}")
+    }
+
+    pub(crate) fn event(&self, zone: ZoneId, event_type: EventType, request_id: &str) -> Event {
+        let now = self.now();
+        let id = EventId::new(now, &self.random());
+        Event::new(id, now, zone, self.0.config.node, event_type, request_id)
+    }
+
+    pub(crate) fn zone_handle(&self, zone: ZoneId) -> Option<Arc<ZoneHandle>> {
+        self.0.zones.pin().get(&zone).cloned()
+    }
+
+    /// True when state can be read and evidence can be written.
+    pub fn is_ready(&self) -> bool {
+        !self.0.closing.is_cancelled() && !self.0.ledger_failing.load(Ordering::Relaxed)
+    }
+
+    /// The number of calls that are going on.
+    pub fn live_calls(&self) -> usize {
+        self.0.zones.pin().values().map(|zone| zone.live.len()).sum()
+    }
+
+    /// Waits for evidence under way, then closes the store.
+    pub async fn close(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.closing.cancel();
+        self.0.state.close().await;
+        self.0.evidence.close().await;
+    }
+}

@@ -1,0 +1,38 @@
+//! A zone as a file.
+
+use caracal_core::{Application, Name, PolicySource, Provider, Resource, ZoneId};
+
+use crate::plan::Plan;
+use crate::{Admin, AdminError, Engine};
+
+/// What a zone file of this zone says, without secrets.
+#[derive(Debug, Clone)]
+pub struct ZoneExport {
+    /// The zone's name.
+    pub name: Name,
+    /// The applications, by name.
+    pub applications: Vec<Application>,
+    /// The providers, by name.
+    pub providers: Vec<Provider>,
+    /// The resources, by name.
+    pub resources: Vec<Resource>,
+    /// The active policies, by name.
+    pub policies: Vec<PolicySource>,
+}
+
+impl Engine {
+    /// The configuration of a zone, consistent at one revision.
+    ///
+    /// # Errors
+    /// Needs the role viewer.
+    pub fn export(&self, zone: ZoneId, admin: &Admin) -> Result<ZoneExport, AdminError> {
+        let view = self.readable(admin, zone)?;
+        Ok(ZoneExport {
+            name: view.zone.value.name.clone(),
+            applications: view.applications.iter().map(|a| a.value.clone()).collect(),
+            providers: view.providers.iter().map(|p| p.value.clone()).collect(),
+            resources: view.resources.iter().map(|r| r.value.clone()).collect(),
+            policies: Plan::new(self, admin, &view).active_policies(),
+        })
+    }
+}

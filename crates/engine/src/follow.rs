@@ -1,0 +1,223 @@
+//! Following the store: commits become views, and their events become leaves.
+//!
+//! The follower applies commits in order and never waits for the ledger, so that a
+//! revocation holds as soon as it is durable. The appender copies the events of commits into
+//! each zone's log, in the order of their revisions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use caracal_core::{Kind, Revision, Revocation, ZoneId};
+use caracal_ledger::LeafDraft;
+use caracal_store::{CommitRecord, Entry, Write};
+use tokio::sync::mpsc;
+
+use crate::Engine;
+use crate::view::ZoneView;
+use crate::zone_handle::ZoneHandle;
+
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How many commits are copied into the logs at once.
+const BATCH: usize = 256;
+
+pub(crate) struct Follower {
+    pub(crate) engine: Engine,
+    pub(crate) records: mpsc::UnboundedReceiver<CommitRecord>,
+    pub(crate) to_append: mpsc::UnboundedSender<CommitRecord>,
+}
+
+impl Follower {
+    pub(crate) fn spawn(mut self) {
+        // Not on the tracker: it lives until the engine closes, after everything tracked.
+        let closing = self.engine.0.closing.clone();
+        #[expect(clippy::disallowed_methods, reason = "lives exactly as long as the engine")]
+        tokio::spawn(async move {
+            loop {
+                let record = tokio::select! {
+                    record = self.records.recv() => record,
+                    () = closing.cancelled() => None,
+                };
+                let Some(record) = record else { return };
+                self.follow(record).await;
+            }
+        });
+    }
+
+    async fn follow(&mut self, record: CommitRecord) {
+        match self.engine.zone_handle(record.zone) {
+            Some(handle) if record.position.revision <= handle.view().position.revision => {}
+            Some(handle) => {
+                self.apply(&handle, &record);
+                let _ = self.to_append.send(record);
+            }
+            None => self.meet(record).await,
+        }
+    }
+
+    fn apply(&self, handle: &ZoneHandle, record: &CommitRecord) {
+        let view = handle.view();
+        match self.engine.0.loader.next(&view, record) {
+            Ok(next) => {
+                self.engine.index_zone(handle.id, &next);
+                handle.publish(next);
+                self.cut(handle, record);
+            }
+            Err(error) => {
+                // The view stays where it is; nothing newer is decided in this zone.
+                tracing::error!(zone = %record.zone, %error, "a commit cannot be applied");
+            }
+        }
+    }
+
+    /// Cuts the live calls that the revocations of a commit end.
+    fn cut(&self, handle: &ZoneHandle, record: &CommitRecord) {
+        let view = handle.view();
+        for write in &record.writes {
+            let Write::Put(document) = write else { continue };
+            if document.kind != Kind::Revocation {
+                continue;
+            }
+            if let Ok(revocation) = serde_json::from_str::<Revocation>(&document.body) {
+                let count = handle.live.cut(revocation.anchor, &view);
+                handle.cuts.insert(revocation.id, count);
+            }
+        }
+    }
+
+    /// A zone that this node has not seen before.
+    async fn meet(&mut self, record: CommitRecord) {
+        let zone = record.zone;
+        let loaded = match self.engine.state().load(zone).await {
+            Ok(snapshot) => self.engine.0.loader.load(snapshot),
+            Err(error) => Err(error.into()),
+        };
+        match loaded {
+            Ok(Some(view)) => {
+                if let Err(error) = self.engine.take_over(zone, view, &self.to_append).await {
+                    tracing::error!(%zone, %error, "a new zone cannot be taken over");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%zone, %error, "a new zone cannot be loaded"),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts to serve a zone: opens its log and queues the commits that the log lacks.
+    /// Answers with the reason when the log is damaged and must not be continued.
+    pub(crate) async fn take_over(
+        &self,
+        zone: ZoneId,
+        view: ZoneView,
+        to_append: &mpsc::UnboundedSender<CommitRecord>,
+    ) -> Result<Option<String>, crate::StartError> {
+        let recorded = match view.log() {
+            Some(log) => self.open_log(zone, log).await?,
+            None => crate::log::Opened { revision: Revision(0), damaged: None },
+        };
+        let target = view.position.revision;
+        self.index_zone(zone, &view);
+        let handle = Arc::new(ZoneHandle::new(zone, view, recorded.revision));
+        self.0.zones.pin().insert(zone, handle);
+        let mut after = recorded.revision;
+        while after < target {
+            let missing = self.state().list_commits(zone, after, BATCH).await?;
+            let Some(last) = missing.last() else { break };
+            after = last.position.revision;
+            for record in missing {
+                let _ = to_append.send(record);
+            }
+        }
+        Ok(recorded.damaged)
+    }
+
+    pub(crate) fn index_zone(&self, zone: ZoneId, view: &ZoneView) {
+        self.0.zone_names.pin().insert(view.zone.value.name.clone(), zone);
+        let applications = self.0.applications.pin();
+        for application in view.applications.iter() {
+            applications.insert(application.value.id, zone);
+        }
+    }
+}
+
+pub(crate) struct Appender {
+    pub(crate) engine: Engine,
+    pub(crate) appends: mpsc::UnboundedReceiver<CommitRecord>,
+}
+
+impl Appender {
+    pub(crate) fn spawn(mut self) {
+        let closing = self.engine.0.closing.clone();
+        #[expect(clippy::disallowed_methods, reason = "lives exactly as long as the engine")]
+        tokio::spawn(async move {
+            let mut batch = Vec::new();
+            loop {
+                let received = tokio::select! {
+                    count = self.appends.recv_many(&mut batch, BATCH) => count,
+                    () = closing.cancelled() => 0,
+                };
+                if received == 0 {
+                    return;
+                }
+                while !self.append(&batch).await {
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY_PAUSE) => {}
+                        () = closing.cancelled() => return,
+                    }
+                }
+                batch.clear();
+            }
+        });
+    }
+
+    /// Copies the events of commits into the logs; true when that is durable.
+    async fn append(&self, batch: &[CommitRecord]) -> bool {
+        let mut entries = Vec::new();
+        let mut reached: BTreeMap<ZoneId, Revision> = BTreeMap::new();
+        for record in batch {
+            let revision = record.position.revision;
+            reached.insert(record.zone, revision);
+            let Some(handle) = self.engine.zone_handle(record.zone) else { continue };
+            let view = handle.view();
+            let Some(log) = view.log() else { continue };
+            for event in &record.events {
+                match LeafDraft::new(event, log.id) {
+                    Ok(draft) => entries.push(Entry { draft, revision: Some(revision) }),
+                    Err(error) => {
+                        tracing::error!(event = %event.id, %error, "an event cannot be written");
+                    }
+                }
+            }
+        }
+        let done = entries.is_empty() || self.engine.append(entries).await.is_ok();
+        if done {
+            for (zone, revision) in reached {
+                if let Some(handle) = self.engine.zone_handle(zone) {
+                    handle.set_recorded(revision);
+                }
+            }
+        }
+        done
+    }
+}
+
+impl Engine {
+    /// Appends to the logs, and remembers whether that works.
+    pub(crate) async fn append(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<caracal_ledger::Receipt>, caracal_store::StoreError> {
+        let result = self.evidence().append(entries).await;
+        let failing = result.is_err();
+        if self.0.ledger_failing.swap(failing, Ordering::Relaxed) != failing {
+            match &result {
+                Err(error) => tracing::error!(%error, "the ledger cannot be written; new calls are denied"),
+                Ok(_) => tracing::info!("the ledger can be written again"),
+            }
+        }
+        result
+    }
+}

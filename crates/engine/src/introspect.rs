@@ -1,0 +1,44 @@
+//! Is this mandate still good? (RFC 7662)
+
+use caracal_core::{MandateClaims, RefusalCode};
+
+use crate::verify::{chain_of, is_dead};
+use crate::{ClientCredentials, Engine, IssueError};
+
+impl Engine {
+    /// The claims of a mandate that is active now, or none. A client learns only about
+    /// mandates of its own zone.
+    ///
+    /// # Errors
+    /// When the client is unknown, or this node is behind.
+    pub async fn introspect(
+        &self,
+        credentials: &ClientCredentials,
+        mandate: &str,
+    ) -> Result<Option<MandateClaims>, IssueError> {
+        let client = self.authenticate_client(credentials).map_err(|_| IssueError::InvalidClient)?;
+        let opened = match self.open_mandate(mandate).await {
+            Ok(opened) if opened.handle.id == client.handle.id => opened,
+            Err(RefusalCode::FeedStale) => {
+                return Err(IssueError::Unavailable("this node is behind; try again".to_owned()));
+            }
+            _ => return Ok(None),
+        };
+        let view = opened.handle.view();
+        let claims = opened.claims();
+        if is_dead(&view, &chain_of(claims, None, None), opened.decided_on).is_some() {
+            return Ok(None);
+        }
+        // A mandate whose only resources are revoked has nothing left to act on.
+        let mut named = 0;
+        let mut alive = 0;
+        for name in claims.aud.iter().filter_map(|aud| aud.strip_prefix("resource://")) {
+            named += 1;
+            let resource = view.resources.find(name);
+            alive += usize::from(resource.is_some_and(|r| {
+                !view.ends(caracal_core::Anchor::Resource(r.value.id), opened.decided_on)
+            }));
+        }
+        Ok((named == 0 || alive > 0).then(|| claims.clone()))
+    }
+}

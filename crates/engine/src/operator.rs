@@ -1,0 +1,66 @@
+//! Who asks for an administrative use case.
+
+use caracal_core::{Role, RoleScope, ZoneId};
+
+use crate::AdminError;
+
+/// An authenticated operator: a token, or a person at the local socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    label: String,
+    role: Role,
+    scope: RoleScope,
+}
+
+impl Operator {
+    /// The local operator: whoever may open the socket in `CARACAL_HOME` owns the instance.
+    pub fn local() -> Self {
+        Self { label: "local".to_owned(), role: Role::Owner, scope: RoleScope::AllZones }
+    }
+
+    pub(crate) fn new(label: String, role: Role, scope: RoleScope) -> Self {
+        Self { label, role, scope }
+    }
+
+    /// The operator's id, or `local`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Where the role holds.
+    pub fn scope(&self) -> RoleScope {
+        self.scope
+    }
+
+    /// Checks a use case in a zone.
+    ///
+    /// # Errors
+    /// A zone that the operator's role does not reach does not exist for it; in a zone that it
+    /// reaches, a weaker role is told which one is needed.
+    pub fn require(&self, role: Role, zone: ZoneId) -> Result<(), AdminError> {
+        if !self.scope.reaches(zone) {
+            return Err(AdminError::not_found("zone", zone));
+        }
+        if !self.role.covers(role) {
+            return Err(AdminError::Forbidden { needed: role.as_str() });
+        }
+        Ok(())
+    }
+
+    /// Checks a use case of the whole instance.
+    ///
+    /// # Errors
+    /// A weaker role, or one of a single zone, is told which one is needed.
+    pub fn require_instance(&self, role: Role) -> Result<(), AdminError> {
+        if self.scope == RoleScope::AllZones && self.role.covers(role) {
+            Ok(())
+        } else {
+            Err(AdminError::Forbidden { needed: role.as_str() })
+        }
+    }
+}

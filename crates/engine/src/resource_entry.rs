@@ -1,0 +1,134 @@
+//! A resource made ready for calls.
+
+use caracal_core::{AllowedHost, OperationTable, RequestPath, Resource, Version};
+use url::{Host, Url};
+
+use crate::FieldError;
+
+/// Where requests of a resource go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// True for TLS.
+    pub https: bool,
+    /// Host and port.
+    pub host: AllowedHost,
+    /// The path that stands before every request's path.
+    pub base: RequestPath,
+}
+
+impl Upstream {
+    /// Parses the upstream of a resource.
+    ///
+    /// # Errors
+    /// Names the field `upstream` and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let refuse = |why: &str| FieldError::new("upstream", why);
+        let url = Url::parse(text).map_err(|e| refuse(&format!("`{text}` is not a url: {e}")))?;
+        let https = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            other => return Err(refuse(&format!("the scheme `{other}` is not `http` or `https`"))),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refuse("a url must not carry a user name or password")
+                .hint("make a provider of kind `basic`"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("an upstream has no query and no fragment"));
+        }
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => format!("[{address}]"),
+            None => return Err(refuse("the url has no host")),
+        };
+        let port = url.port().unwrap_or(if https { 443 } else { 80 });
+        let path = url.path().strip_suffix('/').unwrap_or_else(|| url.path());
+        let base = if path.is_empty() { "/" } else { path };
+        let base = RequestPath::parse(base).map_err(|e| refuse(&e.to_string()))?;
+        Ok(Self { https, host: AllowedHost { host: host.into(), port }, base })
+    }
+
+    /// True when the host is a loopback name or address: the only place that a credential may
+    /// be sent to without TLS.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// `scheme://host:port`, without the default port.
+    pub fn origin(&self) -> String {
+        let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
+        if self.host.port == default {
+            format!("{scheme}://{}", self.host.host)
+        } else {
+            format!("{scheme}://{}", self.host)
+        }
+    }
+
+    /// The value of the `Host` header.
+    pub fn authority(&self) -> String {
+        let default = if self.https { 443 } else { 80 };
+        if self.host.port == default { self.host.host.to_string() } else { self.host.to_string() }
+    }
+}
+
+/// A resource with its parsed upstream and ordered rules.
+#[derive(Debug)]
+pub struct ResourceEntry {
+    resource: Resource,
+    version: Version,
+    upstream: Upstream,
+    operations: OperationTable,
+}
+
+impl ResourceEntry {
+    pub(crate) fn prepare(resource: Resource, version: Version) -> Result<Self, FieldError> {
+        let upstream = Upstream::parse(&resource.upstream)?;
+        let operations = OperationTable::new(resource.operations.clone())
+            .map_err(|e| FieldError::new("operations", e))?;
+        Ok(Self { resource, version, upstream, operations })
+    }
+
+    /// The resource as it is stored.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The stored version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Where its requests go.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Its rules.
+    pub fn operations(&self) -> &OperationTable {
+        &self.operations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstreams_are_parsed_once_and_strictly() {
+        let upstream = Upstream::parse("https://API.example.com/base/").unwrap();
+        assert_eq!(upstream.host.to_string(), "api.example.com:443");
+        assert_eq!(upstream.base.to_string(), "/base");
+        assert_eq!(upstream.authority(), "api.example.com");
+        assert!(!upstream.is_loopback());
+        let local = Upstream::parse("http://[::1]:9000").unwrap();
+        assert_eq!(local.authority(), "[::1]:9000");
+        assert!(local.is_loopback());
+        assert!(Upstream::parse("http://2130706433/").unwrap().is_loopback());
+        for bad in ["", "api.example.com", "ftp://x", "https://u:p@x", "https://x?a", "https://x#a", "unix:/x"] {
+            assert!(Upstream::parse(bad).is_err(), "{bad} was accepted");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What operators ask for, already in the words of the core.
+
+use std::collections::BTreeSet;
+
+use caracal_core::{
+    AllowedHost, Enforcement, Label, MandateSlot, Name, Operation, PolicySource, ProviderKind,
+    Scope, Secret, UndeclaredOperation,
+};
+
+/// A wanted application.
+#[derive(Debug, Clone)]
+pub struct ApplicationSpec {
+    /// Its name.
+    pub name: Name,
+    /// The labels that its sessions may carry.
+    pub labels: BTreeSet<Label>,
+}
+
+/// A wanted provider.
+pub struct ProviderSpec {
+    /// Its name.
+    pub name: Name,
+    /// How its credential is put into a request.
+    pub kind: ProviderKind,
+    /// The credential; none keeps the one that is stored.
+    pub secret: Option<Secret>,
+    /// Where the credential may go; none stands for the resources that name the provider.
+    pub allowed_hosts: Option<Vec<AllowedHost>>,
+}
+
+/// A wanted resource; the fields are those of [`caracal_core::Resource`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "documented on the resource itself")]
+pub struct ResourceSpec {
+    pub name: Name,
+    pub upstream: String,
+    pub provider: Option<Name>,
+    pub scopes: Vec<Scope>,
+    pub operations: Vec<Operation>,
+    pub undeclared: UndeclaredOperation,
+    pub enforcement: Enforcement,
+    pub allow_private: bool,
+    pub upstream_ca: Option<String>,
+    pub mandate_in: Vec<MandateSlot>,
+    pub pass_cookies: bool,
+    pub literal_encoded_slashes: bool,
+    pub response_timeout_seconds: u32,
+    pub max_stream_seconds: u32,
+    pub max_body_bytes: u64,
+}
+
+/// A wanted zone configuration.
+#[derive(Default)]
+pub struct ZoneSpec {
+    /// The applications.
+    pub applications: Vec<ApplicationSpec>,
+    /// The providers.
+    pub providers: Vec<ProviderSpec>,
+    /// The resources.
+    pub resources: Vec<ResourceSpec>,
+    /// The policies; they are added to the active ones, or replace them when pruning.
+    pub policies: Vec<PolicySource>,
+    /// True: what is not named here goes.
+    pub prune: bool,
+}

@@ -1,0 +1,109 @@
+//! From a text to a verified mandate.
+
+use std::sync::Arc;
+
+use caracal_core::{Anchor, MandateClaims, Provider, RefusalCode, Resource, Revision};
+use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
+
+use crate::Engine;
+use crate::view::ZoneView;
+use crate::zone_handle::ZoneHandle;
+
+/// A mandate whose signature, issuer and time hold, with the zone that issued it. It says
+/// nothing yet about revocation, resource or operation.
+#[derive(Clone)]
+pub struct OpenedMandate {
+    pub(crate) mandate: VerifiedMandate,
+    pub(crate) handle: Arc<ZoneHandle>,
+    pub(crate) decided_on: Revision,
+}
+
+impl OpenedMandate {
+    /// What it says.
+    pub fn claims(&self) -> &MandateClaims {
+        self.mandate.claims()
+    }
+}
+
+impl Engine {
+    /// Verifies a mandate: signature, issuer, time and history.
+    ///
+    /// # Errors
+    /// `mandate_invalid`, `mandate_expired`, or `feed_stale` when this node is behind the one
+    /// that issued it.
+    pub async fn open_mandate(&self, text: &str) -> Result<OpenedMandate, RefusalCode> {
+        let mandate = UnverifiedMandate::parse(text).map_err(refusal)?;
+        let zone = mandate.zone().ok_or(RefusalCode::MandateInvalid)?;
+        let handle = self.zone_handle(zone).ok_or(RefusalCode::MandateInvalid)?;
+        let view = handle.view();
+        let now = self.now();
+        let verified = match self.0.verified.get(&mandate.digest()) {
+            Some(held) if held.claims().exp > now.as_second() => held,
+            Some(_) => return Err(RefusalCode::MandateExpired),
+            None => {
+                let kid = mandate.kid();
+                let key = view.keys.find(kid).ok_or(RefusalCode::MandateInvalid)?;
+                let issuer = &view.zone.value.issuer;
+                let verified = caracal_crypto::verify_mandate(&mandate, key, issuer, now)
+                    .map_err(refusal)?;
+                self.0.verified.insert(mandate.digest(), verified.clone());
+                verified
+            }
+        };
+        let decided_on = self.check_position(&handle, &view, &verified.claims().rev).await?;
+        Ok(OpenedMandate { mandate: verified, handle, decided_on })
+    }
+
+    /// A mandate of another history (before a restore) is dead; one of a newer revision has
+    /// to wait for this node, at most a second.
+    async fn check_position(
+        &self,
+        handle: &ZoneHandle,
+        view: &ZoneView,
+        rev: &str,
+    ) -> Result<Revision, RefusalCode> {
+        let mut parts = rev.split('.');
+        let epoch = parts.next().unwrap_or_default();
+        let revision = parts.next().and_then(|text| text.parse().ok()).map(Revision);
+        let revision = revision.ok_or(RefusalCode::MandateInvalid)?;
+        if !view.position.to_string().starts_with(&format!("{epoch}.")) {
+            return Err(RefusalCode::MandateRevoked);
+        }
+        if revision > view.position.revision {
+            let limit = std::time::Duration::from_secs(1);
+            if !handle.wait_applied(revision, limit).await {
+                return Err(RefusalCode::FeedStale);
+            }
+        }
+        Ok(revision)
+    }
+}
+
+/// Everything whose end ends a mandate's use.
+pub(crate) fn chain_of(
+    claims: &MandateClaims,
+    resource: Option<&Resource>,
+    provider: Option<&Provider>,
+) -> Vec<Anchor> {
+    let mut chain = vec![
+        Anchor::Zone(claims.zone),
+        Anchor::Application(claims.client_id),
+        Anchor::Session(claims.sid),
+        Anchor::Mandate(claims.jti),
+    ];
+    chain.extend(resource.map(|r| Anchor::Resource(r.id)));
+    chain.extend(provider.map(|p| Anchor::Provider(p.id)));
+    chain
+}
+
+/// True when something that the mandate stands on is dead.
+pub(crate) fn is_dead(view: &ZoneView, chain: &[Anchor], decided_on: Revision) -> Option<Anchor> {
+    chain.iter().copied().find(|anchor| view.ends(*anchor, decided_on))
+}
+
+fn refusal(error: MandateError) -> RefusalCode {
+    match error {
+        MandateError::Expired => RefusalCode::MandateExpired,
+        _ => RefusalCode::MandateInvalid,
+    }
+}

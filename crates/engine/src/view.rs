@@ -1,0 +1,98 @@
+//! A zone in memory: everything that a decision needs.
+//!
+//! A view is immutable; a commit makes the next one. Its maps are persistent, so that a
+//! commit costs what it changes and never the size of the zone.
+
+mod apply;
+mod bundles;
+mod keys;
+mod table;
+
+use std::sync::Arc;
+
+use caracal_core::{
+    Anchor, ApiToken, Application, BundleVersion, LogKey, Name, Position, Provider, Resource,
+    Revocation, Version, Zone,
+};
+use caracal_policy::{CompiledPolicy, Vocabulary};
+use uuid::Uuid;
+
+pub(crate) use apply::{Loader, document};
+pub(crate) use bundles::{PolicyCache, StoredBundle, version_of};
+pub(crate) use keys::ZoneKeys;
+pub(crate) use table::{Stored, Table};
+
+use crate::ResourceEntry;
+
+/// The remembered answer of a write.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Remembered {
+    pub(crate) input: String,
+    pub(crate) answer: caracal_core::SealedSecret,
+    pub(crate) created_at: jiff::Timestamp,
+}
+
+/// One immutable view of a zone.
+#[derive(Clone)]
+pub(crate) struct ZoneView {
+    pub(crate) position: Position,
+    pub(crate) zone: Arc<Stored<Zone>>,
+    pub(crate) keys: Arc<ZoneKeys>,
+    pub(crate) applications: Table<Application>,
+    pub(crate) resources: Table<Resource>,
+    pub(crate) prepared: imbl::HashMap<Name, Arc<ResourceEntry>>,
+    pub(crate) providers: Table<Provider>,
+    pub(crate) tokens: Table<ApiToken>,
+    pub(crate) bundles: imbl::HashMap<BundleVersion, Arc<StoredBundle>>,
+    pub(crate) revocations: imbl::HashMap<Uuid, Arc<Stored<Revocation>>>,
+    pub(crate) anchors: imbl::HashMap<Anchor, imbl::Vector<Uuid>>,
+    pub(crate) remembered: imbl::HashMap<Uuid, Arc<Stored<Remembered>>>,
+    /// The active policy, compiled; none when no bundle is active, or when it does not
+    /// compile against this view (which activation prevents). Without one, deny.
+    pub(crate) policy: Option<Arc<CompiledPolicy>>,
+}
+
+impl ZoneView {
+    /// The names that policies may use.
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
+        Vocabulary {
+            applications: self.applications.iter().map(|a| a.value.name.clone()).collect(),
+            resources: self
+                .resources
+                .iter()
+                .map(|r| (r.value.name.clone(), r.value.scopes.clone()))
+                .collect(),
+        }
+    }
+
+    /// The log that the zone writes to.
+    pub(crate) fn log(&self) -> Option<&LogKey> {
+        self.zone.value.logs.last()
+    }
+
+    /// True when an active revocation refuses new authority on this anchor.
+    pub(crate) fn is_revoked(&self, anchor: Anchor) -> bool {
+        self.revocations_of(anchor).any(|r| r.value.lifted_after.is_none())
+    }
+
+    /// True when a mandate that was decided on `revision` is dead because of this anchor.
+    pub(crate) fn ends(&self, anchor: Anchor, revision: caracal_core::Revision) -> bool {
+        self.revocations_of(anchor).any(|r| r.value.ends(revision))
+    }
+
+    pub(crate) fn revocations_of(
+        &self,
+        anchor: Anchor,
+    ) -> impl Iterator<Item = &Arc<Stored<Revocation>>> {
+        self.anchors
+            .get(&anchor)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.revocations.get(id))
+    }
+
+    /// The version of the zone's own document.
+    pub(crate) fn zone_version(&self) -> Version {
+        self.zone.version
+    }
+}

@@ -1,0 +1,73 @@
+//! A zone that this node serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use caracal_core::{Revision, RevocationId, ZoneId};
+use tokio::sync::watch;
+
+use crate::live::LiveCalls;
+use crate::view::ZoneView;
+
+/// The current view of a zone and how far its commits have come.
+pub(crate) struct ZoneHandle {
+    pub(crate) id: ZoneId,
+    view: ArcSwap<ZoneView>,
+    applied: watch::Sender<Revision>,
+    recorded: watch::Sender<Revision>,
+    pub(crate) live: Arc<LiveCalls>,
+    /// How many calls each recent revocation cut, for its receipt.
+    pub(crate) cuts: moka::sync::Cache<RevocationId, u64>,
+}
+
+impl ZoneHandle {
+    /// A handle whose view is `view`, and whose log holds the commits up to `recorded`.
+    pub(crate) fn new(id: ZoneId, view: ZoneView, recorded: Revision) -> Self {
+        let applied = view.position.revision;
+        Self {
+            id,
+            view: ArcSwap::from_pointee(view),
+            applied: watch::Sender::new(applied),
+            recorded: watch::Sender::new(recorded),
+            live: Arc::default(),
+            cuts: moka::sync::Cache::new(1024),
+        }
+    }
+
+    pub(crate) fn view(&self) -> Arc<ZoneView> {
+        self.view.load_full()
+    }
+
+    pub(crate) fn publish(&self, view: ZoneView) {
+        let revision = view.position.revision;
+        self.view.store(Arc::new(view));
+        self.applied.send_replace(revision);
+    }
+
+    pub(crate) fn set_recorded(&self, revision: Revision) {
+        self.recorded.send_if_modified(|held| {
+            let newer = revision > *held;
+            if newer {
+                *held = revision;
+            }
+            newer
+        });
+    }
+
+    /// Waits until the view is at least at `revision`.
+    pub(crate) async fn wait_applied(&self, revision: Revision, limit: Duration) -> bool {
+        wait(&self.applied, revision, limit).await
+    }
+
+    /// Waits until the events of the commits up to `revision` are in the log.
+    pub(crate) async fn wait_recorded(&self, revision: Revision, limit: Duration) -> bool {
+        wait(&self.recorded, revision, limit).await
+    }
+}
+
+async fn wait(sender: &watch::Sender<Revision>, revision: Revision, limit: Duration) -> bool {
+    let mut receiver = sender.subscribe();
+    let reached = receiver.wait_for(|held| *held >= revision);
+    matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
+}

@@ -1,0 +1,159 @@
+//! Zones: creating and finding them.
+
+use caracal_core::{
+    CommitId, Document, EventType, KeyId, Kind, MandateKey, Name, Secret, Version, Zone, ZoneId,
+};
+use caracal_crypto::MandateSigner;
+use caracal_store::{Commit, Write};
+
+use crate::admin::refused;
+use crate::view::{ZoneKeys, document};
+use crate::{Admin, AdminError, Engine, Operator, Versioned};
+
+/// The name of the partition that belongs to the instance.
+const INSTANCE_NAME: &str = "caracal-instance";
+
+impl Engine {
+    /// Creates a zone with its keys and its log.
+    ///
+    /// # Errors
+    /// Needs the role owner in all zones; the name must be free.
+    pub async fn create_zone(&self, admin: &Admin, name: Name) -> Result<Versioned<Zone>, AdminError> {
+        admin.operator.require_instance(caracal_core::Role::Owner)?;
+        if self.0.zone_names.pin().contains_key(&name) {
+            return Err(AdminError::NameTaken(name.to_string()));
+        }
+        let id = ZoneId::new(self.now(), &self.random());
+        let zone = self.new_zone(id, name)?;
+        if admin.dry_run {
+            return Ok(Versioned { version: Version(1), value: zone });
+        }
+        self.commit_zone(admin, zone).await
+    }
+
+    /// Creates the partition of the instance, at the very first start.
+    pub(crate) async fn create_instance(&self) -> Result<(), AdminError> {
+        let admin = Admin::new(Operator::local(), self.new_request_id());
+        let name = INSTANCE_NAME.parse().map_err(|e| AdminError::invalid("name", e))?;
+        let zone = self.new_zone(ZoneId::INSTANCE, name)?;
+        self.commit_zone(&admin, zone).await.map(drop)
+    }
+
+    async fn commit_zone(&self, admin: &Admin, zone: Zone) -> Result<Versioned<Zone>, AdminError> {
+        let id = zone.id;
+        let version = Version(1);
+        let created: Document =
+            document(id, Kind::Zone, id.uuid(), Some(&zone.name), version, &zone)?;
+        let mut event = self.admin_event(id, admin, EventType::ZoneCreated);
+        event.target = Some(id.to_string());
+        event.target_name = Some(zone.name.clone());
+        let commit = Commit {
+            id: CommitId::new(self.now(), &self.random()),
+            zone: id,
+            reads: Vec::new(),
+            writes: vec![Write::Put(created)],
+            events: vec![event],
+        };
+        let position = self.commit_or_find(commit).await.map_err(refused)?;
+        let handle = self.wait_for_zone(id).await?;
+        self.confirm(&handle, position).await?;
+        Ok(Versioned { version, value: zone })
+    }
+
+    async fn wait_for_zone(
+        &self,
+        id: ZoneId,
+    ) -> Result<std::sync::Arc<crate::zone_handle::ZoneHandle>, AdminError> {
+        let limit = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+        loop {
+            if let Some(handle) = self.zone_handle(id) {
+                return Ok(handle);
+            }
+            if tokio::time::Instant::now() > limit {
+                let why = "the new zone is stored but not served yet".to_owned();
+                return Err(AdminError::Unavailable { why, done: true });
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    fn new_zone(&self, id: ZoneId, name: Name) -> Result<Zone, AdminError> {
+        let failed = |why: String| AdminError::Unavailable { why, done: false };
+        let created_at = self.now();
+        let made = MandateSigner::generate().map_err(|e| failed(e.to_string()))?;
+        let key = MandateKey {
+            id: KeyId::new(created_at, &self.random()),
+            created_at,
+            public: made.public,
+            private: self
+                .keyring()
+                .seal(&made.private, &ZoneKeys::context(id, "mandate-key"))
+                .map_err(|e| failed(e.to_string()))?,
+        };
+        let digest = Secret::new(caracal_crypto::random_bytes::<32>().to_vec());
+        let digest_key = self
+            .keyring()
+            .seal(&digest, &ZoneKeys::context(id, "digest-key"))
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(Zone {
+            id,
+            name,
+            created_at,
+            issuer: format!("{}/zones/{id}", self.0.config.sts_url),
+            mandate_keys: vec![key],
+            logs: vec![self.new_log_key(id)?],
+            digest_key,
+            policy: None,
+        })
+    }
+
+    /// The zones that an operator may see, ordered by name.
+    ///
+    /// # Errors
+    /// Needs the role viewer.
+    pub fn list_zones(&self, admin: &Admin) -> Result<Vec<Versioned<Zone>>, AdminError> {
+        let mut zones: Vec<_> = self
+            .0
+            .zones
+            .pin()
+            .values()
+            .filter(|handle| handle.id != ZoneId::INSTANCE)
+            .filter(|handle| admin.operator.scope().reaches(handle.id))
+            .map(|handle| Versioned::of(&handle.view().zone))
+            .collect();
+        zones.sort_by(|a, b| a.value.name.cmp(&b.value.name));
+        Ok(zones)
+    }
+
+    /// One zone.
+    ///
+    /// # Errors
+    /// When there is none that the operator may see.
+    pub fn get_zone(&self, admin: &Admin, zone: ZoneId) -> Result<Versioned<Zone>, AdminError> {
+        let view = self.readable(admin, zone)?;
+        Ok(Versioned::of(&view.zone))
+    }
+
+    /// The id of a zone by its id or name, as far as the operator may see it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn resolve_zone(&self, admin: &Admin, text: &str) -> Result<ZoneId, AdminError> {
+        let found = text.parse::<ZoneId>().ok().filter(|id| self.zone_handle(*id).is_some());
+        let found = found.or_else(|| self.0.zone_names.pin().get(text).copied());
+        found
+            .filter(|id| admin.operator.scope().reaches(*id))
+            .ok_or_else(|| AdminError::not_found("zone", text))
+    }
+
+    /// The view of a zone for an operator who may read its configuration.
+    pub(crate) fn readable(
+        &self,
+        admin: &Admin,
+        zone: ZoneId,
+    ) -> Result<std::sync::Arc<crate::view::ZoneView>, AdminError> {
+        admin.operator.require(caracal_core::Role::Viewer, zone)?;
+        let handle = self.zone_handle(zone).ok_or_else(|| AdminError::not_found("zone", zone))?;
+        Ok(handle.view())
+    }
+}
