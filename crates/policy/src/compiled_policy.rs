@@ -1,33 +1,76 @@
 //! Policies that can be asked.
 
-use caracal_core::Name;
+mod decide;
+mod near_miss;
 
-use crate::{Answer, Explanation, Question};
+use caracal_core::Name;
+use cedar_policy::{EvalResult, eval_expression};
+
+use crate::index::Index;
+use crate::statement::Statement;
+use crate::usage::Usage;
+use crate::world::{Types, World};
+use crate::{Answer, Explanation, Phase, Question, StatementStatus, Status};
 
 /// A checked set of policies. Only [`crate::compile`] builds one; share it in an `Arc`.
 #[derive(Debug)]
 pub struct CompiledPolicy {
     names: Vec<Name>,
+    statements: Vec<Statement>,
+    index: Index,
+    types: Types,
+}
+
+/// What became of one statement of the slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Matches,
+    ConditionNotMet,
+    Fault(String),
+    /// It needs the request, and there is none yet.
+    Deferred,
 }
 
 impl CompiledPolicy {
-    /// Answers a question.
-    pub fn ask(&self, _question: &Question<'_>) -> Answer {
-        Answer {
-            effect: crate::Effect::Deny(crate::DenyReason::NoPermit),
-            determining: vec![],
-            deferred: vec![],
-            errors: vec![],
-            obligations: crate::Obligations::default(),
-        }
+    pub(crate) fn new(names: Vec<Name>, statements: Vec<Statement>) -> Result<Self, String> {
+        let index = Index::new(&statements);
+        Ok(Self {
+            names,
+            statements,
+            index,
+            types: Types::new()?,
+        })
     }
 
-    /// Answers a question and says why.
+    /// Answers a question. It evaluates only the statements whose heads match; it needs less
+    /// than 1 MiB of stack and is quick enough for an async worker.
+    pub fn ask(&self, question: &Question<'_>) -> Answer {
+        self.decide(question, &self.evaluate(question))
+    }
+
+    /// Answers a question and says how every statement of the slice stands to it.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        let outcomes = self.evaluate(question);
+        let statements = outcomes
+            .iter()
+            .filter_map(|(statement, outcome)| {
+                Some(StatementStatus {
+                    policy: self.name_of(statement)?.clone(),
+                    line: statement.line,
+                    status: match outcome {
+                        Outcome::Matches if statement.forbids => Status::Forbids,
+                        Outcome::Matches => Status::Permits,
+                        Outcome::ConditionNotMet => Status::ConditionNotMet,
+                        Outcome::Fault(why) => Status::Fault(why.clone()),
+                        Outcome::Deferred => Status::Deferred,
+                    },
+                })
+            })
+            .collect();
         Explanation {
-            answer: self.ask(question),
-            statements: vec![],
-            near_misses: vec![],
+            answer: self.decide(question, &outcomes),
+            statements,
+            near_misses: self.near_misses(question),
         }
     }
 
@@ -44,5 +87,57 @@ impl CompiledPolicy {
     /// True when there is no policy: everything is denied.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    fn name_of(&self, statement: &Statement) -> Option<&Name> {
+        self.names.get(statement.policy)
+    }
+
+    /// The statements whose heads match, and what became of each.
+    fn evaluate(&self, question: &Question<'_>) -> Vec<(&Statement, Outcome)> {
+        let slice: Vec<&Statement> = self
+            .index
+            .find(
+                question.application.as_str(),
+                question.session,
+                question.action,
+                question.resource.name().as_str(),
+            )
+            .into_iter()
+            .filter_map(|position| self.statements.get(position))
+            .collect();
+        let deferred = |s: &Statement| question.phase == Phase::Mint && s.usage.request;
+        let used = slice.iter().filter(|s| !deferred(s)).map(|s| s.usage);
+        let Some(usage) = used.reduce(Usage::or) else {
+            return slice.into_iter().map(|s| (s, Outcome::Deferred)).collect();
+        };
+        let shown = question
+            .request
+            .as_ref()
+            .filter(|_| question.phase == Phase::Call);
+        let world = World::new(question, shown, usage, &self.types);
+        slice
+            .into_iter()
+            .map(|statement| {
+                let outcome = match &world {
+                    _ if deferred(statement) => Outcome::Deferred,
+                    _ if statement.usage.request && shown.is_none() => {
+                        Outcome::Fault("the request is not known".to_owned())
+                    }
+                    Ok(world) => run(statement, world),
+                    Err(why) => Outcome::Fault(why.clone()),
+                };
+                (statement, outcome)
+            })
+            .collect()
+    }
+}
+
+fn run(statement: &Statement, world: &World) -> Outcome {
+    match eval_expression(&world.request, &world.entities, &statement.condition) {
+        Ok(EvalResult::Bool(true)) => Outcome::Matches,
+        Ok(EvalResult::Bool(false)) => Outcome::ConditionNotMet,
+        Ok(_) => Outcome::Fault("the condition is neither true nor false".to_owned()),
+        Err(error) => Outcome::Fault(error.to_string()),
     }
 }

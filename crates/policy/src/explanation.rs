@@ -48,6 +48,8 @@ pub struct NearMiss {
     pub policy: Name,
     /// The line where the statement begins in the policy's text, from 1.
     pub line: usize,
+    /// True when it forbids, false when it permits.
+    pub forbids: bool,
     /// The part that differs.
     pub part: HeadPart,
     /// What the statement names there, as policies spell it.
@@ -61,7 +63,7 @@ pub struct Explanation {
     pub answer: Answer,
     /// Every statement whose head matches, in the order of the policies.
     pub statements: Vec<StatementStatus>,
-    /// At most [`Explanation::MAX_NEAR_MISSES`] permits that nearly match.
+    /// At most [`Explanation::MAX_NEAR_MISSES`] statements that nearly match, permits first.
     pub near_misses: Vec<NearMiss>,
 }
 

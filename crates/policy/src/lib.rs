@@ -6,16 +6,26 @@ mod canonical_bytes;
 mod compile;
 mod compiled_policy;
 mod explanation;
+mod index;
+mod obligation;
 mod policy_error;
 mod policy_errors;
 mod question;
 mod rate;
+mod reference;
+mod scan;
+mod schema;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod usage;
 mod vocabulary;
+mod world;
 
 pub use answer::{Answer, DenyReason, Effect, Obligations, PolicyFault};
 pub use approval_by::ApprovalBy;
 pub use canonical_bytes::canonical_bytes;
-pub use compile::compile;
+pub use compile::{MAX_STATEMENTS, MAX_UNSCOPED, compile};
 pub use compiled_policy::CompiledPolicy;
 pub use explanation::{Explanation, HeadPart, NearMiss, StatementStatus, Status};
 pub use policy_error::PolicyError;
