@@ -309,7 +309,7 @@ impl TileSource for Tiles {
         let key = (level, n, width);
         self.held.get(&key).cloned().ok_or_else(|| {
             self.note(key);
-            caracal_ledger::LedgerError::missing_tile(level, n)
+            caracal_ledger::LedgerError::Source("not fetched yet".to_owned())
         })
     }
 }

@@ -241,6 +241,7 @@ impl Engine {
             resource: &identifier,
             now: self.now(),
             actor: None,
+            delegation: None,
             enforcement: resource.enforcement,
             request: Some(RequestView {
                 method,

@@ -148,6 +148,7 @@ impl Engine {
                 resource: &identifier,
                 now,
                 actor: None,
+            delegation: None,
                 enforcement: resource.enforcement,
                 request: None,
                 approval: None,

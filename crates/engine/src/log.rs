@@ -46,7 +46,8 @@ impl Engine {
         let signer = LogSigner::from_seed(&seed)
             .map_err(|e| StartError::Damaged(format!("the key of `{}`: {e}", key.id)))?;
         let state = TreeState { size: head.size, edge: head.edge };
-        let log = Log::open(key.id, &key.origin, signer, state);
+        let log = Log::open(key.id, &key.origin, signer, state)
+            .map_err(|e| StartError::Damaged(format!("the log `{}`: {e}", key.id)))?;
         self.evidence().open_log(log).await?;
         Ok(Opened { revision: head.revision, damaged: None })
     }

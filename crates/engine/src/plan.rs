@@ -192,7 +192,7 @@ impl<'p> Plan<'p> {
         if resource.upstream_ca.as_ref().is_some_and(|pem| pem.len() > 256 * 1024) {
             errors.push(FieldError::new(at("upstream_ca"), "at most 256 KiB"));
         } else if let Some(pem) = &resource.upstream_ca
-            && let Err(error) = caracal_egress::check_ca(pem)
+            && let Err(error) = caracal_egress::Egress::check_ca(pem)
         {
             errors.push(FieldError::new(at("upstream_ca"), error));
         }

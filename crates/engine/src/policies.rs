@@ -222,6 +222,7 @@ impl Engine {
             resource: &entry.resource().identifier(),
             now: self.now(),
             actor: None,
+            delegation: None,
             enforcement: entry.resource().enforcement,
             request,
             approval: None,

@@ -33,7 +33,7 @@ impl Engine {
     /// that issued it.
     pub async fn open_mandate(&self, text: &str) -> Result<OpenedMandate, RefusalCode> {
         let mandate = UnverifiedMandate::parse(text).map_err(refusal)?;
-        let zone = mandate.zone().ok_or(RefusalCode::MandateInvalid)?;
+        let zone = mandate.zone();
         let handle = self.zone_handle(zone).ok_or(RefusalCode::MandateInvalid)?;
         let view = handle.view();
         let now = self.now();

@@ -1,6 +1,6 @@
 //! The opened keys of a zone.
 
-use caracal_core::{Secret, Zone, ZoneId};
+use caracal_core::{KeyId, Secret, Zone, ZoneId};
 use caracal_crypto::{Keyring, MandateSigner, PublicKey, SealContext};
 
 use crate::StartError;
@@ -8,7 +8,7 @@ use crate::StartError;
 /// What a zone signs and verifies with.
 pub(crate) struct ZoneKeys {
     pub(crate) signer: MandateSigner,
-    pub(crate) public: Vec<(String, PublicKey)>,
+    pub(crate) public: Vec<(KeyId, PublicKey)>,
     pub(crate) digest: Secret,
 }
 
@@ -33,7 +33,7 @@ impl ZoneKeys {
         for key in &zone.mandate_keys {
             let opened = PublicKey::from_public(key.id, &key.public)
                 .map_err(|e| sealed(e.to_string()))?;
-            public.push((key.id.to_string(), opened));
+            public.push((key.id, opened));
         }
         let digest = keyring
             .open(&zone.digest_key, &Self::context(zone.id, "digest-key"))
@@ -41,7 +41,7 @@ impl ZoneKeys {
         Ok(Self { signer, public, digest })
     }
 
-    pub(crate) fn find(&self, kid: &str) -> Option<&PublicKey> {
-        self.public.iter().find(|(id, _)| id == kid).map(|(_, key)| key)
+    pub(crate) fn find(&self, kid: KeyId) -> Option<&PublicKey> {
+        self.public.iter().find(|(id, _)| *id == kid).map(|(_, key)| key)
     }
 }
