@@ -94,7 +94,12 @@ pub trait EvidenceStore: Send + Sync + 'static {
     async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, StoreError>;
 
     /// Leaf bytes of a log by index, from `first`, at most `limit`.
-    async fn read(&self, log: LogId, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+    async fn read(
+        &self,
+        log: LogId,
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
     /// Searches leaves. The answer is complete for everything whose `append` returned before
     /// this call began.

@@ -5,12 +5,16 @@
 //! directory. This is the only crate that knows SQL. It never decides anything: what may be
 //! written is the engine's business.
 
+mod chain;
 mod commit;
+mod embedded;
 mod error;
 mod evidence;
 mod state;
 
-pub use commit::{CommitRecord, Commit, Read, Write};
-pub use error::{StoreError, CommitError};
+pub use chain::next_position;
+pub use commit::{Commit, CommitRecord, Read, Write};
+pub use embedded::{Embedded, LedgerFile, OpenOptions, Step, StepHook, StoredHead};
+pub use error::{CommitError, StoreError};
 pub use evidence::{Appended, Entry, EvidenceStore, LogHead, Page, Query};
 pub use state::{Snapshot, StateStore};

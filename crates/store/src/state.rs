@@ -26,7 +26,8 @@ pub trait StateStore: Send + Sync + 'static {
 
     /// The position of a commit, or `None` when it never happened and, once this has
     /// answered, never will.
-    async fn find_commit(&self, zone: ZoneId, id: CommitId) -> Result<Option<Position>, StoreError>;
+    async fn find_commit(&self, zone: ZoneId, id: CommitId)
+    -> Result<Option<Position>, StoreError>;
 
     /// The zones that have documents, the instance's partition included.
     async fn list_zones(&self) -> Result<Vec<ZoneId>, StoreError>;
@@ -35,7 +36,12 @@ pub trait StateStore: Send + Sync + 'static {
     async fn load(&self, zone: ZoneId) -> Result<Snapshot, StoreError>;
 
     /// At most `limit` commits of a zone with a revision above `after`, in order.
-    async fn list_commits(&self, zone: ZoneId, after: Revision, limit: usize) -> Result<Vec<CommitRecord>, StoreError>;
+    async fn list_commits(
+        &self,
+        zone: ZoneId,
+        after: Revision,
+        limit: usize,
+    ) -> Result<Vec<CommitRecord>, StoreError>;
 
     /// Every commit of every zone made after this call, each zone's in order, none left out.
     /// A commit is sent once it is durable and before its `commit` call returns. The channel

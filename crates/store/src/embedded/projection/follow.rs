@@ -1,0 +1,269 @@
+//! The thread that copies from the ledger into the index.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use caracal_ledger::{LeafHash, leaf_hash};
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
+
+use super::file;
+use super::leaf::Indexed;
+use super::tiles::Trees;
+use crate::StoreError;
+use crate::embedded::database;
+use crate::embedded::ledger::Nudged;
+use crate::embedded::ledger_file::bytes;
+use crate::embedded::number::{signed, unsigned};
+
+/// How many leaves share a transaction of the index.
+const CHUNK: i64 = 4096;
+
+/// How many sequence numbers share a row of `spans`.
+pub(super) const BLOCK: i64 = 4096;
+
+/// How long to wait after a failure, a full disk for example.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which of the two files failed.
+enum Fault {
+    Ledger(StoreError),
+    Index(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Index(error.into())
+    }
+}
+
+fn unread(error: rusqlite::Error) -> Fault {
+    Fault::Ledger(error.into())
+}
+
+pub(super) struct Follower {
+    index: Connection,
+    ledger: Connection,
+    ledger_path: PathBuf,
+    /// Everything up to this sequence number is in the index.
+    known: u64,
+    tail: watch::Receiver<u64>,
+    projected: watch::Sender<u64>,
+    trees: Trees,
+}
+
+impl Follower {
+    pub(super) fn new(
+        index: Connection,
+        ledger: &Path,
+        known: u64,
+        tail: watch::Receiver<u64>,
+        projected: watch::Sender<u64>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            index,
+            ledger: database::open_read_only(ledger)?,
+            ledger_path: ledger.to_owned(),
+            known,
+            tail,
+            projected,
+            trees: Trees::default(),
+        })
+    }
+
+    /// Follows until the ledger's writer ends.
+    pub(super) fn run(mut self, written: &Nudged) {
+        let mut over = false;
+        while !over {
+            match self.catch_up(written) {
+                Ok(()) => over = !written.wait(),
+                Err(Fault::Index(StoreError::Damaged(why))) => {
+                    tracing::error!(why, "the index is damaged and is built anew");
+                    self.trees.forget();
+                    match file::reset(&mut self.index) {
+                        Ok(()) => {
+                            self.known = 0;
+                            self.projected.send_replace(0);
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "the index cannot be built anew");
+                            over = !written.pause(PAUSE);
+                        }
+                    }
+                }
+                Err(Fault::Index(error) | Fault::Ledger(error)) => {
+                    tracing::warn!(%error, ledger = %self.ledger_path.display(), "the index cannot follow the ledger");
+                    // What was not committed is read again.
+                    self.trees.forget();
+                    over = !written.pause(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn catch_up(&mut self, written: &Nudged) -> Result<(), Fault> {
+        loop {
+            // Before reading: everything up to here is there to be read.
+            let tail = *self.tail.borrow();
+            if self.known >= tail {
+                return Ok(());
+            }
+            let known = self.copy_chunk(tail)?;
+            self.known = known;
+            self.projected.send_replace(known);
+            if written.is_over() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Copies some leaves in one transaction, and says how far it came.
+    fn copy_chunk(&mut self, tail: u64) -> Result<u64, Fault> {
+        let transaction = self
+            .index
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut chunk = Chunk::default();
+        let end = (signed(self.known).saturating_add(CHUNK)).min(signed(tail));
+        {
+            let mut copier = Copier::new(&transaction)?;
+            let copied = copy(
+                &self.ledger,
+                &mut copier,
+                &mut chunk,
+                signed(self.known),
+                end,
+            );
+            match copied {
+                Ok(()) => {}
+                Err(Fault::Ledger(StoreError::Damaged(why))) => {
+                    tracing::error!(
+                        why,
+                        after = self.known,
+                        "a part of the ledger cannot be read"
+                    );
+                    chunk = Chunk::default();
+                    copy_one_by_one(
+                        &self.ledger,
+                        &mut copier,
+                        &mut chunk,
+                        signed(self.known),
+                        end,
+                    )?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        for (log, leaves) in chunk.leaves {
+            self.trees.append(&transaction, &log, &leaves)?;
+        }
+        for (block, (earliest, latest)) in chunk.spans {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO spans (block, earliest, latest) VALUES ($1, $2, $3) ON CONFLICT (block) DO UPDATE
+                     SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
+                )?
+                .execute((block, earliest, latest))?;
+        }
+        transaction
+            .prepare_cached("UPDATE meta SET value = $1 WHERE key = 'seq'")?
+            .execute([end])?;
+        transaction.commit()?;
+        Ok(unsigned(end)?)
+    }
+}
+
+/// What a chunk adds beside its rows.
+#[derive(Default)]
+struct Chunk {
+    /// (index, hash) of the leaves of each log, in the order of the ledger.
+    leaves: HashMap<String, Vec<(u64, LeafHash)>>,
+    spans: HashMap<i64, (i64, i64)>,
+}
+
+struct Copier<'a> {
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> Copier<'a> {
+    fn new(transaction: &'a Transaction<'_>) -> Result<Self, StoreError> {
+        // A row may be there already when a damaged part is read a second time.
+        let insert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO entries (seq, zone, log, idx, id, request_id, time, type, decision,
+                 application, session, mandate, resource)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )?;
+        Ok(Self { insert })
+    }
+
+    fn copy(&mut self, chunk: &mut Chunk, seq: i64, leaf: &[u8]) -> Result<(), StoreError> {
+        let indexed = Indexed::of(leaf);
+        let time = indexed.nanoseconds();
+        // More than SQLite can count is no index that we gave.
+        let index = indexed.index.and_then(|index| i64::try_from(index).ok());
+        self.insert.execute((
+            seq,
+            indexed.zone.as_deref(),
+            indexed.log.as_deref(),
+            index,
+            indexed.id.as_deref(),
+            indexed.request_id.as_deref(),
+            time,
+            indexed.event_type.as_deref(),
+            indexed.decision.as_deref(),
+            indexed.application.as_deref(),
+            indexed.session.as_deref(),
+            indexed.mandate.as_deref(),
+            indexed.resource.as_deref(),
+        ))?;
+        if let (Some(log), Some(index)) = (indexed.log, indexed.index) {
+            let leaf = (index, leaf_hash(leaf));
+            match chunk.leaves.get_mut(&*log) {
+                Some(leaves) => leaves.push(leaf),
+                None => {
+                    chunk.leaves.insert(log.into_owned(), vec![leaf]);
+                }
+            }
+        }
+        if let Some(time) = time {
+            let span = chunk.spans.entry(seq / BLOCK).or_insert((time, time));
+            *span = (span.0.min(time), span.1.max(time));
+        }
+        Ok(())
+    }
+}
+
+fn copy(
+    ledger: &Connection,
+    copier: &mut Copier<'_>,
+    chunk: &mut Chunk,
+    after: i64,
+    end: i64,
+) -> Result<(), Fault> {
+    let mut statement = ledger
+        .prepare_cached("SELECT seq, body FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq")
+        .map_err(unread)?;
+    let mut rows = statement.query([after, end]).map_err(unread)?;
+    while let Some(row) = rows.next().map_err(unread)? {
+        let seq = row.get(0).map_err(unread)?;
+        copier.copy(chunk, seq, bytes(row.get_ref(1).map_err(unread)?))?;
+    }
+    Ok(())
+}
+
+/// Where pages of the file are damaged, whatever lies on the others.
+fn copy_one_by_one(
+    ledger: &Connection,
+    copier: &mut Copier<'_>,
+    chunk: &mut Chunk,
+    after: i64,
+    end: i64,
+) -> Result<(), Fault> {
+    for seq in after + 1..=end {
+        match copy(ledger, copier, chunk, seq - 1, seq) {
+            Ok(()) | Err(Fault::Ledger(StoreError::Damaged(_))) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
