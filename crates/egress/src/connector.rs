@@ -150,3 +150,38 @@ impl Service<Uri> for Connector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn addresses_are_tried_in_order_until_one_accepts() {
+        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners
+            .each_ref()
+            .map(|listener| listener.local_addr().unwrap());
+        let [first, second, _third] = listeners;
+        drop(first);
+        let stream = connect_to_any(&addresses, "host:1").await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        assert!(stream.nodelay().unwrap());
+        drop(second);
+        let error = connect_to_any(&addresses[..2], "host:1").await.unwrap_err();
+        assert!(matches!(error, EgressError::Unreachable { .. }), "{error}");
+    }
+
+    #[test]
+    fn ports_follow_the_scheme() {
+        let of = |uri: &'static str| {
+            let uri = Uri::from_static(uri);
+            host_and_port(&uri).map(|(host, port)| (host.to_owned(), port))
+        };
+        assert_eq!(of("http://a.example/"), Ok(("a.example".to_owned(), 80)));
+        assert_eq!(of("https://a.example/"), Ok(("a.example".to_owned(), 443)));
+        assert_eq!(of("https://[::1]:8443/"), Ok(("[::1]".to_owned(), 8443)));
+        assert!(of("/path").is_err());
+        assert!(of("ftp://a.example/").is_err());
+    }
+}

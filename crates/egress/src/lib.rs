@@ -18,6 +18,8 @@ mod listeners;
 mod refusal;
 mod resolver;
 mod rules;
+#[cfg(test)]
+mod sockets;
 mod trust;
 
 pub use address::check_address;
