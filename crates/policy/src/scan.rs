@@ -13,7 +13,7 @@ use lexer::{Lexer, Token};
 /// The deepest that brackets may nest.
 pub(crate) const MAX_BRACKETS: usize = 64;
 /// The deepest that expressions may nest, counting chains of operators.
-pub(crate) const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 128;
 /// The longest string literal in bytes: patterns are matched in time that grows with it.
 pub(crate) const MAX_STRING: usize = 2048;
 

@@ -35,7 +35,7 @@ impl<'t> Draft<'t> {
         let policy = Policy::parse(Some(id), piece.text).map_err(|errors| {
             errors
                 .iter()
-                .map(|e| located(source, &piece, e, e.to_string()))
+                .map(|e| located(source, &piece, e))
                 .collect::<Vec<_>>()
         })?;
         let at =
@@ -105,10 +105,19 @@ impl<'t> Draft<'t> {
 
     /// An error of the type checker, in the words and at the place of the text.
     pub(super) fn error(&self, error: &(dyn Diagnostic + 'static)) -> PolicyError {
-        let message = error.to_string();
-        let prefix = format!("for policy `{}`, ", self.policy.id());
-        let message = message.strip_prefix(&prefix).unwrap_or(&message).to_owned();
-        located(self.source, &self.piece, error, message)
+        // Our ids of statements mean nothing to the author.
+        let own = format!("for policy `{}`, ", self.policy.id());
+        let message = without_action(&error.to_string().replace(&own, ""));
+        let error = PolicyError {
+            message,
+            ..located(self.source, &self.piece, error)
+        };
+        PolicyError {
+            hint: error
+                .hint
+                .map(|hint| without_action(&hint.replace(&own, ""))),
+            ..error
+        }
     }
 
     /// The statement can never apply.
@@ -144,12 +153,12 @@ fn located(
     source: &PolicySource,
     piece: &Piece<'_>,
     error: &(dyn Diagnostic + 'static),
-    message: String,
 ) -> PolicyError {
     let label = error.labels().and_then(|mut labels| labels.next());
     // Without a place it is the statement as a whole.
     let inside = label.as_ref().map_or(0, miette::LabeledSpan::offset);
     let place = piece.offset + inside.min(piece.text.len());
+    let message = error.to_string();
     let hint = error
         .help()
         .map(|help| help.to_string())
@@ -158,4 +167,13 @@ fn located(
         hint,
         ..PolicyError::at(&source.name, &source.cedar, place, message)
     }
+}
+
+/// The type checker names the action under which it found an error; it finds it under all.
+fn without_action(message: &str) -> String {
+    let Some((before, rest)) = message.split_once(" for Action::\"") else {
+        return message.to_owned();
+    };
+    let after = rest.split_once('"').map_or("", |(_, after)| after);
+    format!("{before}{after}")
 }

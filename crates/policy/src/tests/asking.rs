@@ -201,7 +201,7 @@ fn a_policy_that_errors_denies() {
 fn a_call_without_its_request_denies() {
     let policy = compiled(&[(
         "p",
-        "permit(principal, action, resource) unless { context has request };",
+        "permit(principal, action, resource) when { context.request.host like \"*\" };",
     )]);
     let asked = Asked::new();
     let mut question = asked.question();
