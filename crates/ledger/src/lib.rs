@@ -6,6 +6,7 @@
 //! are C2SP tlog-tiles, checkpoints are C2SP signed notes, leaves are RFC 8785 JSON. And it
 //! must never take a stored hash for evidence before it hashes to a signed checkpoint.
 
+mod chain;
 mod checkpoint;
 mod consistency;
 mod inclusion;
@@ -22,6 +23,7 @@ mod tile_hashes;
 mod tile_source;
 mod tree_state;
 
+pub use chain::chain_hash;
 pub use checkpoint::{Checkpoint, open_checkpoint};
 pub use consistency::{ConsistencyProof, prove_consistency, verify_consistency};
 pub use inclusion::{InclusionProof, prove_inclusion, verify_inclusion};
