@@ -1,1 +1,13 @@
-//! The HTTP contract that outside programs see.
+//! The HTTP contract that outside programs see: the shapes of requests and answers, as plain
+//! strings and numbers.
+//!
+//! This crate decides nothing and checks no more than shape: what a text means is for
+//! `caracal-core` and the door that reads it. It does no I/O.
+
+mod admin;
+
+pub use admin::*;
+
+mod oauth;
+
+pub use oauth::{MandateAnswer, OauthError, ServerMetadata};

@@ -1,0 +1,43 @@
+//! What the control door speaks: requests, answers and the zone file.
+//!
+//! Requests refuse fields that they do not know; answers may get more fields at any time.
+
+mod application;
+mod apply;
+mod event;
+mod explain;
+mod page;
+mod policy;
+mod problem;
+mod provider;
+mod resource;
+mod revocation;
+mod secret_source;
+mod secret_value;
+mod status;
+#[cfg(test)]
+mod tests;
+mod token;
+mod zone;
+mod zone_file;
+
+pub use application::{ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication};
+pub use apply::{
+    AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,
+};
+pub use event::{EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView};
+pub use explain::{DecisionExplanation, ExplainBody, ExplainedStatement, NearMissView};
+pub use page::Page;
+pub use policy::{ActivePolicies, BundleBody, BundleCheck, BundleView, PolicyBody};
+pub use problem::{FieldProblem, Problem};
+pub use provider::{ProviderBody, ProviderEntry, ProviderView};
+pub use resource::{MandateIn, OperationBody, ResourceBody, ResourceView};
+pub use revocation::{
+    FreezeBody, RevocationBody, RevocationConfirmation, RevocationReceipt, RevocationView,
+};
+pub use secret_source::SecretSource;
+pub use secret_value::SecretValue;
+pub use status::{DoorView, HealthView, NodeView, StatusView};
+pub use token::{CreatedToken, TokenBody, TokenView};
+pub use zone::{ZoneBody, ZoneView};
+pub use zone_file::ZoneFile;

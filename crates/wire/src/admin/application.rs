@@ -1,0 +1,68 @@
+//! Registered software.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A wanted application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationBody {
+    /// The name, unique in the zone and immutable.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "anton")]
+    pub name: String,
+    /// The labels that its sessions may carry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 64)]
+    pub labels: Vec<String>,
+}
+
+/// An application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApplicationView {
+    /// The id; the `client_id` of OAuth.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// Counts its changes; `If-Match` speaks of it.
+    pub version: u64,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The labels that its sessions may carry.
+    pub labels: Vec<String>,
+    /// The client secrets that are accepted, without the secrets.
+    pub secrets: Vec<ClientSecretView>,
+}
+
+/// A client secret, without the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientSecretView {
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it stops being accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A newly registered application with the only copy of its client secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedApplication {
+    /// The application.
+    #[serde(flatten)]
+    pub application: ApplicationView,
+    /// The client secret; the server keeps only its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+}
+
+impl From<ApplicationView> for ApplicationBody {
+    fn from(view: ApplicationView) -> Self {
+        Self {
+            name: view.name,
+            labels: view.labels,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Declarative configuration of a zone.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{ApplicationBody, PolicyBody, ProviderBody, ResourceBody};
+
+/// What a zone should hold. It changes only what it names, unless `prune` is true.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// The name of the zone; `POST /v1/apply` creates it when it is missing. On
+    /// `POST /v1/zones/{zone}/apply` it may be left out, and must else be that zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
+    pub zone: Option<String>,
+    /// The applications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<ApplicationBody>,
+    /// The providers, with their secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderBody>,
+    /// The resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceBody>,
+    /// The policies; added to the active ones, replacing those of the same name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyBody>,
+    /// True: the zone holds exactly this afterwards; what is not named is removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prune: bool,
+}
+
+/// What an apply did, or with `dry_run` would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApplyAnswer {
+    /// The zone.
+    pub zone: AppliedZone,
+    /// The applications that were named.
+    pub applications: Vec<AppliedApplication>,
+    /// The resources that were named.
+    pub resources: Vec<AppliedObject>,
+    /// The providers that were named.
+    pub providers: Vec<AppliedObject>,
+    /// The names of the policies that were named.
+    pub policies: Vec<String>,
+    /// The number of changes; 0 when everything was so already.
+    pub changes: u64,
+    /// The changes.
+    #[serde(default)]
+    pub changed: Vec<AppliedChange>,
+    /// True when nothing was written because `dry_run` was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// The zone of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppliedZone {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+}
+
+/// An application of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppliedApplication {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// The client secret, only when this call created it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+}
+
+/// A resource or provider of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppliedObject {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppliedChange {
+    /// `create`, `update`, `delete` or `activate`.
+    pub action: String,
+    /// The noun of what is changed.
+    pub noun: String,
+    /// Its name; for a bundle its version.
+    pub name: String,
+}

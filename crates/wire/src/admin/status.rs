@@ -1,0 +1,50 @@
+//! How the instance is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How the process is; the shape of `caracal status --json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusView {
+    /// True when every door is ready.
+    pub ready: bool,
+    /// The id of the process.
+    pub pid: u32,
+    /// The doors: `sts`, `gateway` and `console`.
+    pub doors: BTreeMap<String, DoorView>,
+    /// The release.
+    pub version: String,
+    /// The data directory; empty for operators of a single zone.
+    pub home: String,
+}
+
+/// One door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DoorView {
+    /// Its public URL.
+    pub url: String,
+    /// True when it answers.
+    pub ready: bool,
+}
+
+/// A running process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
+    /// The id.
+    pub id: String,
+    /// True when it can decide and record.
+    pub ready: bool,
+    /// The calls that it is forwarding now.
+    pub live_calls: u64,
+    /// The release.
+    pub version: String,
+}
+
+/// Whether a probe is answered well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthView {
+    /// `ok` or `unavailable`.
+    pub status: String,
+}

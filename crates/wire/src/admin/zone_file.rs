@@ -1,0 +1,55 @@
+//! The file that `caracal apply` reads and `caracal export` writes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    ApplicationBody, ApplyRequest, PolicyBody, ProviderEntry, ResourceBody, SecretSource,
+    SecretValue,
+};
+
+/// The configuration of a zone as a file. Secrets are named, not given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneFile {
+    /// The zone's name.
+    pub zone: String,
+    /// The applications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<ApplicationBody>,
+    /// The providers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderEntry>,
+    /// The resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceBody>,
+    /// The policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyBody>,
+}
+
+impl ZoneFile {
+    /// The request that applies this file. `resolve` reads a secret from its source.
+    ///
+    /// # Errors
+    /// The first failure of `resolve`.
+    pub fn into_request<E>(
+        self,
+        prune: bool,
+        mut resolve: impl FnMut(&SecretSource) -> Result<SecretValue, E>,
+    ) -> Result<ApplyRequest, E> {
+        let mut providers = Vec::with_capacity(self.providers.len());
+        for entry in self.providers {
+            let secret = entry.secret.as_ref().map(&mut resolve).transpose()?;
+            providers.push(entry.with_secret(secret));
+        }
+        Ok(ApplyRequest {
+            zone: Some(self.zone),
+            applications: self.applications,
+            providers,
+            resources: self.resources,
+            policies: self.policies,
+            prune,
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! The OAuth part of the contract: token, introspection and metadata answers.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer of the token endpoint (RFC 6749, RFC 8693).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MandateAnswer {
+    /// The mandate.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// Its life in seconds.
+    pub expires_in: u32,
+    /// The scopes it has.
+    pub scope: String,
+    /// `urn:ietf:params:oauth:token-type:access_token`.
+    pub issued_token_type: String,
+}
+
+/// An error of an OAuth endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OauthError {
+    /// The code.
+    pub error: String,
+    /// What is wrong.
+    pub error_description: String,
+    /// The id of the request, also in its events.
+    pub request_id: String,
+    /// The gate that denied, with `access_denied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+}
+
+/// What a zone's authorization server says about itself (RFC 8414).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerMetadata {
+    /// The issuer.
+    pub issuer: String,
+    /// Where mandates are issued.
+    pub token_endpoint: String,
+    /// Where mandates are revoked (RFC 7009).
+    pub revocation_endpoint: String,
+    /// Where mandates are introspected (RFC 7662).
+    pub introspection_endpoint: String,
+    /// The keys that verify mandates.
+    pub jwks_uri: String,
+    /// Every scope of the zone.
+    pub scopes_supported: Vec<String>,
+    /// None: there is no authorization endpoint.
+    pub response_types_supported: Vec<String>,
+    /// The grants.
+    pub grant_types_supported: Vec<String>,
+    /// How clients authenticate.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// How clients authenticate to revoke.
+    pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// How clients authenticate to introspect.
+    pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// Where people read about the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_documentation: Option<String>,
+}
