@@ -26,11 +26,15 @@ pub fn find_issuer(token: &str) -> Option<String> {
 }
 
 fn json(part: &str) -> Option<Value> {
+    let plain = part
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
     let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
         .with_decode_allow_trailing_bits(true);
     let bytes = GeneralPurpose::new(&alphabet::URL_SAFE, config)
-        .decode(part)
+        .decode(plain)
         .ok()?;
     serde_json::from_slice(&bytes).ok()
 }

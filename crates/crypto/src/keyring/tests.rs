@@ -146,7 +146,8 @@ proptest! {
         let ring = Keyring::new(MasterKey::generate());
         let ctx = SealContext::new(zone(3), &purpose);
         let sealed = ring.seal(&Secret::new(plain.clone()), &ctx).unwrap();
-        prop_assert_eq!(ring.open(&sealed, &ctx).unwrap().expose(), plain.as_slice());
+        let opened = ring.open(&sealed, &ctx).unwrap();
+        prop_assert_eq!(opened.expose(), plain.as_slice());
         prop_assert_ne!(ring.seal(&Secret::new(plain), &ctx).unwrap(), sealed);
     }
 
