@@ -18,7 +18,10 @@ pub struct ParseIdError {
 impl ParseIdError {
     fn new(text: &str, prefix: &'static str) -> Self {
         // An id that an attacker chose must not blow up a log line or an answer.
-        Self { text: text.chars().filter(|c| !c.is_control()).take(64).collect(), prefix }
+        Self {
+            text: text.chars().filter(|c| !c.is_control()).take(64).collect(),
+            prefix,
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use thiserror::Error;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a name: use 1 to 63 of `a-z`, `0-9` and `-`, starting with a letter or digit")]
+#[error(
+    "`{text}` is not a name: use 1 to 63 of `a-z`, `0-9` and `-`, starting with a letter or digit"
+)]
 pub struct NameError {
     text: String,
 }
@@ -83,9 +85,7 @@ names! {
 fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let mut bytes = text.bytes();
-    text.len() <= 63
-        && bytes.next().is_some_and(plain)
-        && bytes.all(|b| plain(b) || b == b'-')
+    text.len() <= 63 && bytes.next().is_some_and(plain) && bytes.all(|b| plain(b) || b == b'-')
 }
 
 #[cfg(test)]
@@ -97,7 +97,19 @@ mod tests {
         for good in ["a", "0", "acme-prod", "a--b", &"x".repeat(63)] {
             assert!(good.parse::<Name>().is_ok(), "{good} was refused");
         }
-        for bad in ["", "-a", "A", "a_b", "a b", "ä", "a\u{202e}b", "a\n", "a/b", "..", &"x".repeat(64)] {
+        for bad in [
+            "",
+            "-a",
+            "A",
+            "a_b",
+            "a b",
+            "ä",
+            "a\u{202e}b",
+            "a\n",
+            "a/b",
+            "..",
+            &"x".repeat(64),
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?} was accepted");
         }
     }

@@ -19,7 +19,9 @@ pub struct Operation {
 
 /// Two rules that match the same requests and name different scopes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("operations `{method} {first}` and `{method} {second}` match the same requests but need different scopes")]
+#[error(
+    "operations `{method} {first}` and `{method} {second}` match the same requests but need different scopes"
+)]
 pub struct OperationConflict {
     method: String,
     first: String,
@@ -38,7 +40,10 @@ impl OperationTable {
     pub fn new(mut operations: Vec<Operation>) -> Result<Self, OperationConflict> {
         operations.sort_by(|a, b| {
             let key = |o: &Operation| (o.method == "*", o.method.clone());
-            a.path.specificity().cmp(&b.path.specificity()).then_with(|| key(a).cmp(&key(b)))
+            a.path
+                .specificity()
+                .cmp(&b.path.specificity())
+                .then_with(|| key(a).cmp(&key(b)))
         });
         for pair in operations.windows(2) {
             if let [a, b] = pair
@@ -94,11 +99,23 @@ mod tests {
         for _ in 0..rules.len() {
             rules.rotate_left(1);
             let table = OperationTable::new(rules.clone()).unwrap();
-            assert_eq!(scope_of(&table, "GET", "/v1/models").as_deref(), Some("models"));
-            assert_eq!(scope_of(&table, "HEAD", "/v1/models").as_deref(), Some("models"));
-            assert_eq!(scope_of(&table, "POST", "/v1/models").as_deref(), Some("models-write"));
+            assert_eq!(
+                scope_of(&table, "GET", "/v1/models").as_deref(),
+                Some("models")
+            );
+            assert_eq!(
+                scope_of(&table, "HEAD", "/v1/models").as_deref(),
+                Some("models")
+            );
+            assert_eq!(
+                scope_of(&table, "POST", "/v1/models").as_deref(),
+                Some("models-write")
+            );
             assert_eq!(scope_of(&table, "GET", "/v1/x").as_deref(), Some("one"));
-            assert_eq!(scope_of(&table, "GET", "/v2/models/x").as_deref(), Some("deep"));
+            assert_eq!(
+                scope_of(&table, "GET", "/v2/models/x").as_deref(),
+                Some("deep")
+            );
             assert_eq!(scope_of(&table, "DELETE", "/").as_deref(), Some("any"));
         }
     }

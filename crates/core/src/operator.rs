@@ -24,8 +24,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, strongest first.
-    pub const ALL: [Self; 5] =
-        [Self::Owner, Self::Admin, Self::Approver, Self::Auditor, Self::Viewer];
+    pub const ALL: [Self; 5] = [
+        Self::Owner,
+        Self::Admin,
+        Self::Approver,
+        Self::Auditor,
+        Self::Viewer,
+    ];
 
     const fn rank(self) -> u8 {
         match self {

@@ -73,7 +73,10 @@ impl RequestPath {
         if text.len() > MAX_PATH_BYTES {
             return Err(PathError::TooLong);
         }
-        let mut path = Self { segments: Vec::new(), has_encoded_slash: false };
+        let mut path = Self {
+            segments: Vec::new(),
+            has_encoded_slash: false,
+        };
         if rest.is_empty() {
             return Ok(path);
         }
@@ -94,7 +97,11 @@ impl RequestPath {
     /// # Errors
     /// [`PathError::EncodedSlash`].
     pub fn check_slashes(&self, literal: bool) -> Result<(), PathError> {
-        if self.has_encoded_slash && !literal { Err(PathError::EncodedSlash) } else { Ok(()) }
+        if self.has_encoded_slash && !literal {
+            Err(PathError::EncodedSlash)
+        } else {
+            Ok(())
+        }
     }
 
     /// The decoded segments.
@@ -106,13 +113,24 @@ impl RequestPath {
     pub fn skip(&self, count: usize) -> Self {
         let segments: Vec<_> = self.segments.iter().skip(count).cloned().collect();
         let has_encoded_slash = segments.iter().any(|s| s.contains(['/', '\\']));
-        Self { segments, has_encoded_slash }
+        Self {
+            segments,
+            has_encoded_slash,
+        }
     }
 
     /// This path below another one.
     pub fn below(&self, base: &Self) -> Self {
-        let segments = base.segments.iter().chain(&self.segments).cloned().collect();
-        Self { segments, has_encoded_slash: self.has_encoded_slash || base.has_encoded_slash }
+        let segments = base
+            .segments
+            .iter()
+            .chain(&self.segments)
+            .cloned()
+            .collect();
+        Self {
+            segments,
+            has_encoded_slash: self.has_encoded_slash || base.has_encoded_slash,
+        }
     }
 }
 
@@ -137,7 +155,9 @@ fn decode(raw: &str) -> Result<String, PathError> {
             return Err(PathError::Encoding);
         }
     }
-    let text = percent_decode_str(raw).decode_utf8().map_err(|_| PathError::Character)?;
+    let text = percent_decode_str(raw)
+        .decode_utf8()
+        .map_err(|_| PathError::Character)?;
     Ok(text.into_owned())
 }
 
@@ -156,7 +176,10 @@ fn check(segment: &str) -> Result<(), PathError> {
         if plain == "." || plain == ".." {
             return Err(PathError::DotSegment);
         }
-        if text.split(['/', '\\']).any(|part| part == "." || part == "..") {
+        if text
+            .split(['/', '\\'])
+            .any(|part| part == "." || part == "..")
+        {
             return Err(PathError::DotSegment);
         }
         if depth > 0 && text.contains(['/', '\\']) && !segment.contains(['/', '\\']) {
@@ -250,7 +273,9 @@ impl FromStr for PathTemplate {
             let text = text.chars().filter(|c| !c.is_control()).take(200).collect();
             TemplateError { text, why }
         };
-        let rest = text.strip_prefix('/').ok_or_else(|| refuse("it must start with `/`"))?;
+        let rest = text
+            .strip_prefix('/')
+            .ok_or_else(|| refuse("it must start with `/`"))?;
         if text.len() > 1024 {
             return Err(refuse("it is longer than 1024 bytes"));
         }
@@ -278,7 +303,10 @@ impl FromStr for PathTemplate {
                 });
             }
         }
-        Ok(Self { text: text.into(), parts })
+        Ok(Self {
+            text: text.into(),
+            parts,
+        })
     }
 }
 
@@ -307,7 +335,15 @@ mod tests {
 
     #[test]
     fn ordinary_paths_are_sent_as_they_came() {
-        for path in ["/", "/v1/models", "/a%20b", "/a:b@c/~x", "/a%2Fb", "/100%25", "/%C3%A4"] {
+        for path in [
+            "/",
+            "/v1/models",
+            "/a%20b",
+            "/a:b@c/~x",
+            "/a%2Fb",
+            "/100%25",
+            "/%C3%A4",
+        ] {
             assert_eq!(parse(path).as_deref(), Ok(path));
         }
         assert_eq!(parse("/%61%2d%7e").as_deref(), Ok("/a-~"));
@@ -316,8 +352,21 @@ mod tests {
     #[test]
     fn ways_up_are_refused_in_every_spelling() {
         for path in [
-            "/..", "/a/../b", "/./a", "/a/.", "/%2e%2e/a", "/.%2E", "/%252e%252e/a", "/%25252e%25252e",
-            "/..;/a", "/..;x=1/a", "/a%2F..%2Fb", "/a%5C..%5Cb", "/..%2fetc", "/%252e%252e%252f", "/a%252fb",
+            "/..",
+            "/a/../b",
+            "/./a",
+            "/a/.",
+            "/%2e%2e/a",
+            "/.%2E",
+            "/%252e%252e/a",
+            "/%25252e%25252e",
+            "/..;/a",
+            "/..;x=1/a",
+            "/a%2F..%2Fb",
+            "/a%5C..%5Cb",
+            "/..%2fetc",
+            "/%252e%252e%252f",
+            "/a%252fb",
         ] {
             assert_eq!(parse(path), Err(PathError::DotSegment), "{path}");
         }
@@ -336,7 +385,10 @@ mod tests {
         assert_eq!(parse("/%0d%0a"), Err(PathError::Character));
         assert_eq!(parse("/%250d"), Err(PathError::Character));
         assert_eq!(parse(&"/a".repeat(300)), Err(PathError::TooLong));
-        assert_eq!(parse(&format!("/{}", "a".repeat(9000))), Err(PathError::TooLong));
+        assert_eq!(
+            parse(&format!("/{}", "a".repeat(9000))),
+            Err(PathError::TooLong)
+        );
     }
 
     #[test]
@@ -345,7 +397,10 @@ mod tests {
         assert_eq!(path.segments().collect::<Vec<_>>(), ["a/b", "c"]);
         assert_eq!(path.check_slashes(false), Err(PathError::EncodedSlash));
         assert_eq!(path.check_slashes(true), Ok(()));
-        assert_eq!(RequestPath::parse("/a\\b").unwrap().check_slashes(false), Err(PathError::EncodedSlash));
+        assert_eq!(
+            RequestPath::parse("/a\\b").unwrap().check_slashes(false),
+            Err(PathError::EncodedSlash)
+        );
     }
 
     #[test]
@@ -363,7 +418,9 @@ mod tests {
         assert!(matches("/**", "/"));
         assert!(matches("/", "/"));
         assert!(!matches("/v1", "/V1"));
-        for bad in ["v1", "/a/**/b", "/a*", "/{", "/a//b", "/../a", "/a?x", "/a/"] {
+        for bad in [
+            "v1", "/a/**/b", "/a*", "/{", "/a//b", "/../a", "/a?x", "/a/",
+        ] {
             assert!(bad.parse::<PathTemplate>().is_err(), "{bad} was accepted");
         }
     }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The number of a commit in its zone; the first commit has revision 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -40,7 +42,11 @@ pub struct Position {
 impl Position {
     /// The position before the first commit of a history.
     pub const fn start(epoch: Epoch) -> Self {
-        Self { epoch, revision: Revision(0), hash: [0; 32] }
+        Self {
+            epoch,
+            revision: Revision(0),
+            hash: [0; 32],
+        }
     }
 }
 

@@ -85,7 +85,10 @@ impl FromStr for AllowedHost {
             return Err(refuse());
         }
         let port = port.parse().map_err(|_| refuse())?;
-        Ok(Self { host: host.to_ascii_lowercase().into(), port })
+        Ok(Self {
+            host: host.to_ascii_lowercase().into(),
+            port,
+        })
     }
 }
 

@@ -34,7 +34,10 @@ impl FromStr for ResourceIdentifier {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        text.strip_prefix("resource://").unwrap_or("").parse().map(Self)
+        text.strip_prefix("resource://")
+            .unwrap_or("")
+            .parse()
+            .map(Self)
     }
 }
 

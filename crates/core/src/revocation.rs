@@ -35,7 +35,10 @@ pub enum Anchor {
 impl Anchor {
     /// True when the revocation can never be lifted.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Mandate(_) | Self::Session(_) | Self::Delegation(_))
+        matches!(
+            self,
+            Self::Mandate(_) | Self::Session(_) | Self::Delegation(_)
+        )
     }
 
     /// The noun of the anchor.
@@ -83,9 +86,11 @@ impl FromStr for Anchor {
             ProviderId::PREFIX => text.parse().map(Self::Provider).map_err(bad),
             ResourceId::PREFIX => text.parse().map(Self::Resource).map_err(bad),
             ZoneId::PREFIX => text.parse().map(Self::Zone).map_err(bad),
-            _ => Err("an anchor is the id of a mandate, session, delegation, application, \
+            _ => Err(
+                "an anchor is the id of a mandate, session, delegation, application, \
                       subject, provider, resource or zone"
-                .to_owned()),
+                    .to_owned(),
+            ),
         }
     }
 }

@@ -49,7 +49,10 @@ impl FromStr for Scope {
         if text.is_empty() || text.len() > 128 {
             return refuse("use 1 to 128 characters");
         }
-        if !text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
+        if !text
+            .bytes()
+            .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+        {
             return refuse("use visible ASCII without spaces, quotes and backslashes");
         }
         if text.starts_with("caracal:") {
@@ -125,7 +128,10 @@ impl FromStr for ScopeSet {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Self, ScopeError> {
-        text.split(' ').filter(|s| !s.is_empty()).map(Scope::from_str).collect()
+        text.split(' ')
+            .filter(|s| !s.is_empty())
+            .map(Scope::from_str)
+            .collect()
     }
 }
 
@@ -149,7 +155,15 @@ mod tests {
     #[test]
     fn scopes_follow_rfc_6749() {
         assert!("openai:chat".parse::<Scope>().is_ok());
-        for bad in ["", "a b", "a\"b", "a\\b", "caracal:lend", "ä", &"x".repeat(129)] {
+        for bad in [
+            "",
+            "a b",
+            "a\"b",
+            "a\\b",
+            "caracal:lend",
+            "ä",
+            &"x".repeat(129),
+        ] {
             assert!(bad.parse::<Scope>().is_err(), "{bad:?} was accepted");
         }
     }

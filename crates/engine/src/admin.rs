@@ -57,9 +57,10 @@ impl Admin {
 
     pub(crate) fn check_version(&self, found: Version) -> Result<(), AdminError> {
         match self.if_match {
-            Some(expected) if expected != found.0 => {
-                Err(AdminError::VersionMismatch { found: found.0, expected })
-            }
+            Some(expected) if expected != found.0 => Err(AdminError::VersionMismatch {
+                found: found.0,
+                expected,
+            }),
             _ => Ok(()),
         }
     }
@@ -78,7 +79,9 @@ impl Engine {
         T: Serialize + DeserializeOwned,
         F: Fn(&ZoneView) -> Result<(Change, T), AdminError>,
     {
-        let handle = self.zone_handle(zone).ok_or_else(|| AdminError::not_found("zone", zone))?;
+        let handle = self
+            .zone_handle(zone)
+            .ok_or_else(|| AdminError::not_found("zone", zone))?;
         for _ in 0..CONFLICT_LIMIT {
             let view = handle.view();
             if let Some(answer) = self.recall(&view, admin)? {
@@ -107,8 +110,19 @@ impl Engine {
     /// Commits a change; after an ambiguous failure it finds out what happened.
     async fn submit(&self, zone: ZoneId, change: Change) -> Result<Position, CommitError> {
         let id = CommitId::new(self.now(), &caracal_crypto::random_bytes());
-        let Change { reads, writes, events, .. } = change;
-        let commit = Commit { id, zone, reads, writes, events };
+        let Change {
+            reads,
+            writes,
+            events,
+            ..
+        } = change;
+        let commit = Commit {
+            id,
+            zone,
+            reads,
+            writes,
+            events,
+        };
         self.commit_or_find(commit).await
     }
 
@@ -157,7 +171,9 @@ impl Engine {
         view: &ZoneView,
         admin: &Admin,
     ) -> Result<Option<T>, AdminError> {
-        let Some(idempotency) = &admin.idempotency else { return Ok(None) };
+        let Some(idempotency) = &admin.idempotency else {
+            return Ok(None);
+        };
         let Some(held) = view.remembered.get(&key_of(view, admin, idempotency)) else {
             return Ok(None);
         };
@@ -182,7 +198,9 @@ impl Engine {
         change: &mut Change,
         answer: &T,
     ) -> Result<(), AdminError> {
-        let Some(idempotency) = &admin.idempotency else { return Ok(()) };
+        let Some(idempotency) = &admin.idempotency else {
+            return Ok(());
+        };
         let unwritable = |why: String| AdminError::Unavailable { why, done: false };
         let now = self.now();
         for (id, old) in &view.remembered {
@@ -198,7 +216,11 @@ impl Engine {
             .keyring()
             .seal(&Secret::new(plain), &context)
             .map_err(|e| unwritable(e.to_string()))?;
-        let remembered = Remembered { input: input_of(view, idempotency), answer, created_at: now };
+        let remembered = Remembered {
+            input: input_of(view, idempotency),
+            answer,
+            created_at: now,
+        };
         let id = key_of(view, admin, idempotency);
         change.put(Kind::Idempotency, id, None, Version::ABSENT, &remembered)
     }
@@ -217,7 +239,10 @@ fn key_of(view: &ZoneView, admin: &Admin, idempotency: &Idempotency) -> Uuid {
 }
 
 fn input_of(view: &ZoneView, idempotency: &Idempotency) -> String {
-    caracal_crypto::hex(&caracal_crypto::keyed_digest(&view.keys.digest, &idempotency.input))
+    caracal_crypto::hex(&caracal_crypto::keyed_digest(
+        &view.keys.digest,
+        &idempotency.input,
+    ))
 }
 
 /// A refusal of the store in the words of administration.
@@ -225,9 +250,13 @@ pub(crate) fn refused(error: CommitError) -> AdminError {
     match error {
         CommitError::NameTaken { name, .. } => AdminError::NameTaken(name.to_string()),
         CommitError::Conflict { .. } => AdminError::Busy,
-        CommitError::Malformed(why) => {
-            AdminError::Unavailable { why: why.to_owned(), done: false }
-        }
-        CommitError::Store(error) => AdminError::Unavailable { why: error.to_string(), done: false },
+        CommitError::Malformed(why) => AdminError::Unavailable {
+            why: why.to_owned(),
+            done: false,
+        },
+        CommitError::Store(error) => AdminError::Unavailable {
+            why: error.to_string(),
+            done: false,
+        },
     }
 }

@@ -16,7 +16,10 @@ pub struct CreatedApplication {
     pub client_secret: Option<String>,
 }
 
-fn find<'v>(view: &'v ZoneView, key: &str) -> Option<&'v std::sync::Arc<crate::view::Stored<Application>>> {
+fn find<'v>(
+    view: &'v ZoneView,
+    key: &str,
+) -> Option<&'v std::sync::Arc<crate::view::Stored<Application>>> {
     find_by_key(&view.applications, ApplicationId::PREFIX, key)
 }
 
@@ -40,11 +43,22 @@ impl Engine {
             plan.put_application(&spec)?;
             let created = plan.applications().find(spec.name.as_str()).cloned();
             let finished = plan.finish()?;
-            let created = created.ok_or_else(|| AdminError::not_found("application", &spec.name))?;
+            let created =
+                created.ok_or_else(|| AdminError::not_found("application", &spec.name))?;
             let mut application = Versioned::of(&created);
             application.version = Version(1);
-            let secret = finished.secrets.into_values().next().filter(|_| !admin.dry_run);
-            Ok((finished.change, CreatedApplication { application, client_secret: secret }))
+            let secret = finished
+                .secrets
+                .into_values()
+                .next()
+                .filter(|_| !admin.dry_run);
+            Ok((
+                finished.change,
+                CreatedApplication {
+                    application,
+                    client_secret: secret,
+                },
+            ))
         })
         .await
     }
@@ -67,7 +81,10 @@ impl Engine {
             check_name(&held.value.name, &spec.name)?;
             let mut plan = Plan::new(self, admin, view);
             plan.put_application(&spec)?;
-            let updated = plan.applications().find(spec.name.as_str()).map(|a| Versioned::of(a));
+            let updated = plan
+                .applications()
+                .find(spec.name.as_str())
+                .map(|a| Versioned::of(a));
             let finished = plan.finish()?;
             let updated = updated.ok_or_else(|| AdminError::not_found("application", key))?;
             Ok((finished.change, updated))
@@ -132,6 +149,9 @@ pub(crate) fn check_name(held: &Name, wanted: &Name) -> Result<(), AdminError> {
     if held == wanted {
         Ok(())
     } else {
-        Err(AdminError::invalid("name", format!("the name `{held}` cannot be changed")))
+        Err(AdminError::invalid(
+            "name",
+            format!("the name `{held}` cannot be changed"),
+        ))
     }
 }

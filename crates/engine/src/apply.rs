@@ -79,17 +79,38 @@ impl Engine {
             let mut applications: Vec<_> = names
                 .0
                 .iter()
-                .map(|n| id(plan.applications().find(n.as_str()).map(|a| a.value.id.to_string()), n))
+                .map(|n| {
+                    id(
+                        plan.applications()
+                            .find(n.as_str())
+                            .map(|a| a.value.id.to_string()),
+                        n,
+                    )
+                })
                 .collect();
             let resources = names
                 .1
                 .iter()
-                .map(|n| id(plan.resources().find(n.as_str()).map(|r| r.value.id.to_string()), n))
+                .map(|n| {
+                    id(
+                        plan.resources()
+                            .find(n.as_str())
+                            .map(|r| r.value.id.to_string()),
+                        n,
+                    )
+                })
                 .collect();
             let providers = names
                 .2
                 .iter()
-                .map(|n| id(plan.providers().find(n.as_str()).map(|p| p.value.id.to_string()), n))
+                .map(|n| {
+                    id(
+                        plan.providers()
+                            .find(n.as_str())
+                            .map(|p| p.value.id.to_string()),
+                        n,
+                    )
+                })
                 .collect();
             let mut finished = plan.finish()?;
             for application in &mut applications {
@@ -148,13 +169,29 @@ fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
         let mut seen = BTreeSet::new();
         for name in names {
             if !seen.insert(name.clone()) {
-                errors.push(FieldError::new(format!("{noun}[{name}]"), "the name is used twice"));
+                errors.push(FieldError::new(
+                    format!("{noun}[{name}]"),
+                    "the name is used twice",
+                ));
             }
         }
     };
-    check("applications", spec.applications.iter().map(|a| &a.name).collect());
-    check("resources", spec.resources.iter().map(|r| &r.name).collect());
-    check("providers", spec.providers.iter().map(|p| &p.name).collect());
+    check(
+        "applications",
+        spec.applications.iter().map(|a| &a.name).collect(),
+    );
+    check(
+        "resources",
+        spec.resources.iter().map(|r| &r.name).collect(),
+    );
+    check(
+        "providers",
+        spec.providers.iter().map(|p| &p.name).collect(),
+    );
     check("policies", spec.policies.iter().map(|p| &p.name).collect());
-    if errors.is_empty() { Ok(()) } else { Err(AdminError::Invalid(errors)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(AdminError::Invalid(errors))
+    }
 }

@@ -86,7 +86,11 @@ impl Engine {
         admin: &Admin,
         id: &str,
     ) -> Result<Vec<u8>, AdminError> {
-        let mut query = Query { ascending: true, limit: 10, ..Query::default() };
+        let mut query = Query {
+            ascending: true,
+            limit: 10,
+            ..Query::default()
+        };
         if id.parse::<EventId>().is_ok() {
             query.id = Some(id.to_owned());
         } else {
@@ -126,14 +130,27 @@ impl Engine {
             .filter(|other: &Event| other.id != event.id)
             .collect();
         let view = self.readable(admin, zone)?;
-        let bundle = event.policy_version.as_ref().and_then(|version| view.bundles.get(version));
+        let bundle = event
+            .policy_version
+            .as_ref()
+            .and_then(|version| view.bundles.get(version));
         let policies = bundle
             .map(|stored| stored.bundle.policies.clone())
             .unwrap_or_default()
             .into_iter()
-            .filter(|source| event.policies.as_ref().is_some_and(|named| named.contains(&source.name)))
+            .filter(|source| {
+                event
+                    .policies
+                    .as_ref()
+                    .is_some_and(|named| named.contains(&source.name))
+            })
             .collect();
-        Ok(EventExplanation { gates: gates_of(&event, &related), policies, related, event })
+        Ok(EventExplanation {
+            gates: gates_of(&event, &related),
+            policies,
+            related,
+            event,
+        })
     }
 
     /// Proves that an event stands in its log.
@@ -153,16 +170,25 @@ impl Engine {
         };
         let info = self.find_log(zone, admin, log)?;
         let head = self.evidence().head(log).await.map_err(unavailable)?;
-        let checkpoint = head.checkpoint.ok_or_else(|| AdminError::not_found("checkpoint", log))?;
+        let checkpoint = head
+            .checkpoint
+            .ok_or_else(|| AdminError::not_found("checkpoint", log))?;
         let opened = caracal_ledger::open_checkpoint(&checkpoint, &info.verifier)
             .map_err(|e| damaged(e.to_string()))?;
         let tiles = self.collect_tiles(log, index, opened.size).await?;
         let proof = caracal_ledger::prove_inclusion(&tiles, index, opened.size)
             .map_err(|e| damaged(e.to_string()))?;
         if proof.leaf != caracal_ledger::leaf_hash(&leaf) {
-            return Err(damaged(format!("leaf {index} of `{log}` is not what its tree says")));
+            return Err(damaged(format!(
+                "leaf {index} of `{log}` is not what its tree says"
+            )));
         }
-        Ok(EventProof { proof, log, checkpoint, verifier: info.verifier })
+        Ok(EventProof {
+            proof,
+            log,
+            checkpoint,
+            verifier: info.verifier,
+        })
     }
 
     /// The tiles that a proof may touch, fetched one by one until it is satisfied.
@@ -176,8 +202,11 @@ impl Engine {
                     let Some((level, n, width)) = missing else {
                         return Err(damaged(error.to_string()));
                     };
-                    let bytes =
-                        self.evidence().tile(log, level, n, width).await.map_err(unavailable)?;
+                    let bytes = self
+                        .evidence()
+                        .tile(log, level, n, width)
+                        .await
+                        .map_err(unavailable)?;
                     tiles.held.insert((level, n, width), bytes);
                 }
             }
@@ -220,7 +249,12 @@ impl Engine {
         log: LogId,
     ) -> Result<Option<String>, AdminError> {
         self.find_log(zone, admin, log)?;
-        Ok(self.evidence().head(log).await.map_err(unavailable)?.checkpoint)
+        Ok(self
+            .evidence()
+            .head(log)
+            .await
+            .map_err(unavailable)?
+            .checkpoint)
     }
 
     /// A tile of a log.
@@ -239,16 +273,24 @@ impl Engine {
         self.find_log(zone, admin, log)?;
         let size = self.evidence().head(log).await.map_err(unavailable)?.size;
         // The tile's last hash must be of a complete subtree.
-        let per_hash = 1_u64.checked_shl(8 * u32::from(level)).filter(|_| level < 8);
+        let per_hash = 1_u64
+            .checked_shl(8 * u32::from(level))
+            .filter(|_| level < 8);
         let end = n
             .checked_mul(256)
             .and_then(|first| first.checked_add(u64::from(width)))
             .zip(per_hash)
             .and_then(|(hashes, leaves)| hashes.checked_mul(leaves));
         if width == 0 || width > 256 || end.is_none_or(|end| end > size) {
-            return Err(AdminError::not_found("tile", format!("{level}/{n}.p/{width}")));
+            return Err(AdminError::not_found(
+                "tile",
+                format!("{level}/{n}.p/{width}"),
+            ));
         }
-        self.evidence().tile(log, level, n, width).await.map_err(unavailable)
+        self.evidence()
+            .tile(log, level, n, width)
+            .await
+            .map_err(unavailable)
     }
 
     /// Leaves of a log in order, from index `first`, at most 1000.
@@ -264,7 +306,10 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>, AdminError> {
         self.find_log(zone, admin, log)?;
-        self.evidence().read(log, first, limit.clamp(1, 1000)).await.map_err(unavailable)
+        self.evidence()
+            .read(log, first, limit.clamp(1, 1000))
+            .await
+            .map_err(unavailable)
     }
 
     /// Rises with every append to any log.
@@ -277,7 +322,16 @@ impl Engine {
         let handles: Vec<_> = self.0.zones.pin().values().cloned().collect();
         let mut logs: Vec<LogId> = handles
             .iter()
-            .flat_map(|handle| handle.view().zone.value.logs.iter().map(|log| log.id).collect::<Vec<_>>())
+            .flat_map(|handle| {
+                handle
+                    .view()
+                    .zone
+                    .value
+                    .logs
+                    .iter()
+                    .map(|log| log.id)
+                    .collect::<Vec<_>>()
+            })
             .collect();
         logs.sort();
         let mut notes = Vec::with_capacity(logs.len());
@@ -338,7 +392,11 @@ fn gates_of(event: &Event, related: &[Event]) -> Vec<Gate> {
                 _ if open => "passed",
                 _ => "not reached",
             };
-            Gate { gate: gate.to_owned(), outcome: outcome.to_owned(), detail: detail_of(gate, event, related) }
+            Gate {
+                gate: gate.to_owned(),
+                outcome: outcome.to_owned(),
+                detail: detail_of(gate, event, related),
+            }
         })
         .filter(|gate| gate.gate != "upstream" || is_call(event))
         .collect()
@@ -360,16 +418,29 @@ fn detail_of(gate: &str, event: &Event, related: &[Event]) -> String {
         "policy" => {
             let names = event.policies.iter().flatten().map(|name| name.to_string());
             let names: Vec<_> = names.collect();
-            if names.is_empty() { "no policy permits".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "no policy permits".to_owned()
+            } else {
+                names.join(", ")
+            }
         }
         _ => {
-            let finished = related.iter().find(|e| e.event_type.as_str() == "call.finished");
+            let finished = related
+                .iter()
+                .find(|e| e.event_type.as_str() == "call.finished");
             let own = (event.event_type.as_str() == "call.finished").then_some(event);
             match finished.or(own) {
                 Some(end) => {
                     let status = show(end.status.map(|status| status.to_string()));
-                    let reason = end.reason.as_deref().map(|r| format!(", {r}")).unwrap_or_default();
-                    format!("status {status}{reason}, {} ms", end.latency_ms.unwrap_or(0))
+                    let reason = end
+                        .reason
+                        .as_deref()
+                        .map(|r| format!(", {r}"))
+                        .unwrap_or_default();
+                    format!(
+                        "status {status}{reason}, {} ms",
+                        end.latency_ms.unwrap_or(0)
+                    )
                 }
                 None => "outcome unknown".to_owned(),
             }
@@ -382,7 +453,10 @@ fn parse(leaf: &[u8]) -> Result<Event, AdminError> {
 }
 
 fn unavailable(error: StoreError) -> AdminError {
-    AdminError::Unavailable { why: error.to_string(), done: false }
+    AdminError::Unavailable {
+        why: error.to_string(),
+        done: false,
+    }
 }
 
 fn damaged(why: String) -> AdminError {

@@ -35,20 +35,34 @@ impl Engine {
         presented: &ClientCredentials,
     ) -> Result<Client, Unauthenticated> {
         let id: ApplicationId = presented.client_id.parse().map_err(|_| Unauthenticated)?;
-        let zone = self.0.applications.pin().get(&id).copied().ok_or(Unauthenticated)?;
+        let zone = self
+            .0
+            .applications
+            .pin()
+            .get(&id)
+            .copied()
+            .ok_or(Unauthenticated)?;
         let handle = self.zone_handle(zone).ok_or(Unauthenticated)?;
         let view = handle.view();
-        let application = view.applications.find_by_id(id.uuid()).ok_or(Unauthenticated)?;
+        let application = view
+            .applications
+            .find_by_id(id.uuid())
+            .ok_or(Unauthenticated)?;
         let now = self.now();
         let mut matched = false;
         for held in &application.value.secrets {
             let live = held.expires_at.is_none_or(|expiry| now < expiry);
-            matched |= live & caracal_crypto::secret_matches(presented.secret.expose(), &held.sha256);
+            matched |=
+                live & caracal_crypto::secret_matches(presented.secret.expose(), &held.sha256);
         }
         if !matched {
             return Err(Unauthenticated);
         }
-        Ok(Client { handle, view: Arc::clone(&view), application: id })
+        Ok(Client {
+            handle,
+            view: Arc::clone(&view),
+            application: id,
+        })
     }
 
     /// Finds the operator that an API token belongs to.
@@ -74,7 +88,9 @@ pub(crate) const TOKEN_PREFIX: &str = "caracal_token_";
 
 /// The parts of an API token: the partition it is stored in, its id, and its secret.
 fn parse_token(token: &str) -> Option<(ZoneId, OperatorId, &str)> {
-    let rest = token.strip_prefix(TOKEN_PREFIX).filter(|rest| rest.len() < 200)?;
+    let rest = token
+        .strip_prefix(TOKEN_PREFIX)
+        .filter(|rest| rest.len() < 200)?;
     let (zone, rest) = rest.split_once('.')?;
     let (id, secret) = rest.split_once('.')?;
     let zone = ZoneId::from_uuid(uuid::Uuid::try_parse(zone).ok()?);
@@ -84,6 +100,9 @@ fn parse_token(token: &str) -> Option<(ZoneId, OperatorId, &str)> {
 
 /// The text of an API token.
 pub(crate) fn format_token(zone: ZoneId, id: OperatorId, secret: &str) -> String {
-    format!("{TOKEN_PREFIX}{}.{}.{secret}", zone.uuid().simple(), id.uuid().simple())
+    format!(
+        "{TOKEN_PREFIX}{}.{}.{secret}",
+        zone.uuid().simple(),
+        id.uuid().simple()
+    )
 }
-

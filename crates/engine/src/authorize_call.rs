@@ -71,7 +71,11 @@ impl Engine {
     ) -> Result<Target, Refusal> {
         let view = opened.handle.view();
         match self.find_target(&opened, &view, selector) {
-            Ok(entry) => Ok(Target { opened, view, entry }),
+            Ok(entry) => Ok(Target {
+                opened,
+                view,
+                entry,
+            }),
             Err((code, why)) => {
                 let identifier = selector
                     .name
@@ -92,14 +96,23 @@ impl Engine {
         selector: &Selector,
     ) -> Result<Arc<ResourceEntry>, (RefusalCode, String)> {
         let claims = opened.claims();
-        if selector.zone.as_ref().is_some_and(|zone| *zone != claims.zone.to_string()) {
+        if selector
+            .zone
+            .as_ref()
+            .is_some_and(|zone| *zone != claims.zone.to_string())
+        {
             let why = "the zone in the path is not the mandate's".to_owned();
             return Err((RefusalCode::ResourceMismatch, why));
         }
         let header = selector.header.as_deref().map(|text| {
             text.parse::<ResourceIdentifier>()
                 .map(|identifier| identifier.name().to_string())
-                .map_err(|_| (RefusalCode::ResourceUnknown, "`X-Caracal-Resource` is not of the form `resource://name`".to_owned()))
+                .map_err(|_| {
+                    (
+                        RefusalCode::ResourceUnknown,
+                        "`X-Caracal-Resource` is not of the form `resource://name`".to_owned(),
+                    )
+                })
         });
         let header = header.transpose()?;
         let name = match (&selector.name, header) {
@@ -116,11 +129,17 @@ impl Engine {
         };
         let entry = view.prepared.get(name.as_str()).ok_or_else(|| {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            (RefusalCode::ResourceUnknown, format!("no resource `{shown}` in this zone"))
+            (
+                RefusalCode::ResourceUnknown,
+                format!("no resource `{shown}` in this zone"),
+            )
         })?;
         let identifier = entry.resource().identifier().to_string();
         if !claims.aud.contains(&identifier) {
-            return Err((RefusalCode::ResourceMismatch, format!("the mandate is not for `{identifier}`")));
+            return Err((
+                RefusalCode::ResourceMismatch,
+                format!("the mandate is not for `{identifier}`"),
+            ));
         }
         Ok(Arc::clone(entry))
     }
@@ -134,7 +153,11 @@ impl Engine {
         target: Target,
         request: CallRequest<'_>,
     ) -> Result<Permit, Refusal> {
-        let Target { opened, view, entry } = target;
+        let Target {
+            opened,
+            view,
+            entry,
+        } = target;
         let provider = entry
             .resource()
             .provider
@@ -164,14 +187,24 @@ impl Engine {
         let newest = opened.handle.view();
         if let Some(anchor) = guard.call.find_dead(&newest) {
             let refusal = revoked(&opened, anchor);
-            let mut finished = self.call_event(&opened, EventType::CallFinished, request.request_id);
+            let mut finished =
+                self.call_event(&opened, EventType::CallFinished, request.request_id);
             finished.resource = started.resource.clone();
             finished.operation = started.operation.clone();
             finished.reason = Some(refusal.code.as_str().to_owned());
             self.record_later(Arc::clone(&opened.handle), finished);
             return Err(refusal);
         }
-        Ok(Permit::new(self.clone(), opened, entry, provider, guard, started, receipt, request.path))
+        Ok(Permit::new(
+            self.clone(),
+            opened,
+            entry,
+            provider,
+            guard,
+            started,
+            receipt,
+            request.path,
+        ))
     }
 
     fn decide_call(
@@ -187,18 +220,34 @@ impl Engine {
         let identifier = resource.identifier();
         let mut event = self.call_event(opened, EventType::CallDenied, request.request_id);
         event.resource = Some(identifier.clone());
-        event.operation =
-            Some(OperationRef { method: request.method.to_owned(), path: None, tool: None });
-        let deny = |event, refusal| Decided { event, refusal: Some(refusal) };
+        event.operation = Some(OperationRef {
+            method: request.method.to_owned(),
+            path: None,
+            tool: None,
+        });
+        let deny = |event, refusal| Decided {
+            event,
+            refusal: Some(refusal),
+        };
         if let Some(anchor) = is_dead(view, chain, opened.decided_on) {
             return deny(event, revoked(opened, anchor));
         }
-        if request.path.check_slashes(resource.literal_encoded_slashes).is_err() {
-            let refusal = Refusal::new(RefusalCode::PathInvalid, "the path has an encoded slash or a backslash")
-                .hint("set `encoded_slashes: literal` on the resource if it needs them");
+        if request
+            .path
+            .check_slashes(resource.literal_encoded_slashes)
+            .is_err()
+        {
+            let refusal = Refusal::new(
+                RefusalCode::PathInvalid,
+                "the path has an encoded slash or a backslash",
+            )
+            .hint("set `encoded_slashes: literal` on the resource if it needs them");
             return deny(event, refusal);
         }
-        let scope = match (entry.operations().find(request.method, &request.path), &resource.undeclared) {
+        let scope = match (
+            entry.operations().find(request.method, &request.path),
+            &resource.undeclared,
+        ) {
             (Some(rule), _) => {
                 if let Some(operation) = &mut event.operation {
                     operation.path = Some(rule.path.to_string());
@@ -222,12 +271,25 @@ impl Engine {
         }
         event.policy_version = view.zone.value.policy.clone();
         let Some(policy) = &view.policy else {
-            return deny(event, Refusal::new(RefusalCode::PolicyDenied, "no policy is active in this zone"));
+            return deny(
+                event,
+                Refusal::new(
+                    RefusalCode::PolicyDenied,
+                    "no policy is active in this zone",
+                ),
+            );
         };
         let Some(application) = view.applications.find_by_id(claims.client_id.uuid()) else {
-            return deny(event, Refusal::new(RefusalCode::MandateRevoked, "the application is gone"));
+            return deny(
+                event,
+                Refusal::new(RefusalCode::MandateRevoked, "the application is gone"),
+            );
         };
-        let method = if request.method == "HEAD" { "GET" } else { request.method };
+        let method = if request.method == "HEAD" {
+            "GET"
+        } else {
+            request.method
+        };
         let path = request.path.below(&entry.upstream().base).to_string();
         let host = entry.upstream().authority();
         let answer = policy.ask(&Question {
@@ -258,15 +320,23 @@ impl Engine {
         asked.add(answer);
         event.policies = Some(asked.determining());
         match effect {
-            Effect::Allow => Decided { event, refusal: None },
+            Effect::Allow => Decided {
+                event,
+                refusal: None,
+            },
             Effect::Hold => {
-                let why = format!("`{scope}` on `{identifier}` needs an approval, and approvals are not available");
+                let why = format!(
+                    "`{scope}` on `{identifier}` needs an approval, and approvals are not available"
+                );
                 deny(event, Refusal::new(RefusalCode::PolicyDenied, why))
             }
             Effect::Deny(reason) => {
                 let why = format!("{} for `{scope}` on `{identifier}`", reason_text(reason));
                 let hint = format!("see `caracal audit explain {}`", request.request_id);
-                deny(event, Refusal::new(RefusalCode::PolicyDenied, why).hint(hint))
+                deny(
+                    event,
+                    Refusal::new(RefusalCode::PolicyDenied, why).hint(hint),
+                )
             }
         }
     }
@@ -307,16 +377,22 @@ struct Decided {
 }
 
 fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
-    let frozen = matches!(anchor, Anchor::Zone(zone) if opened.handle.view().is_revoked(Anchor::Zone(zone)));
+    let frozen =
+        matches!(anchor, Anchor::Zone(zone) if opened.handle.view().is_revoked(Anchor::Zone(zone)));
     if frozen {
         return Refusal::new(RefusalCode::ZoneFrozen, "the zone is frozen");
     }
-    Refusal::new(RefusalCode::MandateRevoked, format!("the mandate's {} is revoked", anchor.noun()))
+    Refusal::new(
+        RefusalCode::MandateRevoked,
+        format!("the mandate's {} is revoked", anchor.noun()),
+    )
 }
 
 /// The name of the resource of a mandate for exactly one.
 fn only_resource(audiences: &[String]) -> Option<String> {
-    let mut names = audiences.iter().filter_map(|aud| aud.strip_prefix("resource://"));
+    let mut names = audiences
+        .iter()
+        .filter_map(|aud| aud.strip_prefix("resource://"));
     match (names.next(), names.next()) {
         (Some(only), None) => Some(only.to_owned()),
         _ => None,
@@ -331,5 +407,8 @@ fn digest_of_call(view: &ZoneView, opened: &OpenedMandate, request: &CallRequest
         "path": request.path.to_string(),
         "query": request.query,
     });
-    caracal_crypto::hex(&caracal_crypto::keyed_digest(&view.keys.digest, inputs.to_string().as_bytes()))
+    caracal_crypto::hex(&caracal_crypto::keyed_digest(
+        &view.keys.digest,
+        inputs.to_string().as_bytes(),
+    ))
 }

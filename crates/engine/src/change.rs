@@ -22,13 +22,27 @@ impl Change {
     /// it names goes.
     pub(crate) fn of_configuration(view: &ZoneView) -> Self {
         let zone = view.zone.value.id;
-        let read = Read { kind: Kind::Zone, id: zone.uuid(), version: view.zone_version() };
-        Self { zone, reads: vec![read], writes: Vec::new(), events: Vec::new() }
+        let read = Read {
+            kind: Kind::Zone,
+            id: zone.uuid(),
+            version: view.zone_version(),
+        };
+        Self {
+            zone,
+            reads: vec![read],
+            writes: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     /// A change that stands for itself, such as a revocation: nothing can make it wrong.
     pub(crate) fn standalone(zone: ZoneId) -> Self {
-        Self { zone, reads: Vec::new(), writes: Vec::new(), events: Vec::new() }
+        Self {
+            zone,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -46,12 +60,23 @@ impl Change {
     ) -> Result<(), AdminError> {
         // The last write of an object in one change is the one that counts.
         self.writes.retain(|write| !is_of(write, kind, id));
-        self.writes.push(Write::Put(document(self.zone, kind, id, name, held.next(), value)?));
+        self.writes.push(Write::Put(document(
+            self.zone,
+            kind,
+            id,
+            name,
+            held.next(),
+            value,
+        )?));
         Ok(())
     }
 
     pub(crate) fn delete(&mut self, kind: Kind, id: Uuid, held: Version) {
-        self.writes.push(Write::Delete { kind, id, version: held });
+        self.writes.push(Write::Delete {
+            kind,
+            id,
+            version: held,
+        });
     }
 
     /// Writes the zone's own document again, so that changes which read it are ordered
@@ -69,6 +94,10 @@ impl Change {
 fn is_of(write: &Write, kind: Kind, id: Uuid) -> bool {
     match write {
         Write::Put(document) => document.kind == kind && document.id == id,
-        Write::Delete { kind: held, id: own, .. } => *held == kind && *own == id,
+        Write::Delete {
+            kind: held,
+            id: own,
+            ..
+        } => *held == kind && *own == id,
     }
 }

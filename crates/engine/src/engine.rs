@@ -104,7 +104,12 @@ impl Engine {
 
     /// The number of calls that are going on.
     pub fn live_calls(&self) -> usize {
-        self.0.zones.pin().values().map(|zone| zone.live.len()).sum()
+        self.0
+            .zones
+            .pin()
+            .values()
+            .map(|zone| zone.live.len())
+            .sum()
     }
 
     /// Waits for evidence under way, then closes the store.

@@ -18,7 +18,11 @@ pub struct FieldError {
 impl FieldError {
     /// A field error without a hint.
     pub fn new(field: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { field: field.into(), message: message.to_string(), hint: None }
+        Self {
+            field: field.into(),
+            message: message.to_string(),
+            hint: None,
+        }
     }
 
     /// Adds the next step.
@@ -87,7 +91,12 @@ impl AdminError {
 
     /// No such object.
     pub fn not_found(noun: &'static str, id: impl fmt::Display) -> Self {
-        let id = id.to_string().chars().filter(|c| !c.is_control()).take(80).collect();
+        let id = id
+            .to_string()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(80)
+            .collect();
         Self::NotFound { noun, id }
     }
 }

@@ -32,7 +32,10 @@ impl Follower {
     pub(crate) fn spawn(mut self) {
         // Not on the tracker: it lives until the engine closes, after everything tracked.
         let closing = self.engine.0.closing.clone();
-        #[expect(clippy::disallowed_methods, reason = "lives exactly as long as the engine")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "lives exactly as long as the engine"
+        )]
         tokio::spawn(async move {
             loop {
                 let record = tokio::select! {
@@ -75,7 +78,9 @@ impl Follower {
     fn cut(&self, handle: &ZoneHandle, record: &CommitRecord) {
         let view = handle.view();
         for write in &record.writes {
-            let Write::Put(document) = write else { continue };
+            let Write::Put(document) = write else {
+                continue;
+            };
             if document.kind != Kind::Revocation {
                 continue;
             }
@@ -116,7 +121,10 @@ impl Engine {
     ) -> Result<Option<String>, crate::StartError> {
         let recorded = match view.log() {
             Some(log) => self.open_log(zone, log).await?,
-            None => crate::log::Opened { revision: Revision(0), damaged: None },
+            None => crate::log::Opened {
+                revision: Revision(0),
+                damaged: None,
+            },
         };
         let target = view.position.revision;
         self.index_zone(zone, &view);
@@ -135,7 +143,10 @@ impl Engine {
     }
 
     pub(crate) fn index_zone(&self, zone: ZoneId, view: &ZoneView) {
-        self.0.zone_names.pin().insert(view.zone.value.name.clone(), zone);
+        self.0
+            .zone_names
+            .pin()
+            .insert(view.zone.value.name.clone(), zone);
         let applications = self.0.applications.pin();
         for application in view.applications.iter() {
             applications.insert(application.value.id, zone);
@@ -151,7 +162,10 @@ pub(crate) struct Appender {
 impl Appender {
     pub(crate) fn spawn(mut self) {
         let closing = self.engine.0.closing.clone();
-        #[expect(clippy::disallowed_methods, reason = "lives exactly as long as the engine")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "lives exactly as long as the engine"
+        )]
         tokio::spawn(async move {
             let mut batch = Vec::new();
             loop {
@@ -180,12 +194,17 @@ impl Appender {
         for record in batch {
             let revision = record.position.revision;
             reached.insert(record.zone, revision);
-            let Some(handle) = self.engine.zone_handle(record.zone) else { continue };
+            let Some(handle) = self.engine.zone_handle(record.zone) else {
+                continue;
+            };
             let view = handle.view();
             let Some(log) = view.log() else { continue };
             for event in &record.events {
                 match LeafDraft::new(event, log.id) {
-                    Ok(draft) => entries.push(Entry { draft, revision: Some(revision) }),
+                    Ok(draft) => entries.push(Entry {
+                        draft,
+                        revision: Some(revision),
+                    }),
                     Err(error) => {
                         tracing::error!(event = %event.id, %error, "an event cannot be written");
                     }
@@ -214,7 +233,9 @@ impl Engine {
         let failing = result.is_err();
         if self.0.ledger_failing.swap(failing, Ordering::Relaxed) != failing {
             match &result {
-                Err(error) => tracing::error!(%error, "the ledger cannot be written; new calls are denied"),
+                Err(error) => {
+                    tracing::error!(%error, "the ledger cannot be written; new calls are denied")
+                }
                 Ok(_) => tracing::info!("the ledger can be written again"),
             }
         }

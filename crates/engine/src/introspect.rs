@@ -16,11 +16,15 @@ impl Engine {
         credentials: &ClientCredentials,
         mandate: &str,
     ) -> Result<Option<MandateClaims>, IssueError> {
-        let client = self.authenticate_client(credentials).map_err(|_| IssueError::InvalidClient)?;
+        let client = self
+            .authenticate_client(credentials)
+            .map_err(|_| IssueError::InvalidClient)?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) if opened.handle.id == client.handle.id => opened,
             Err(RefusalCode::FeedStale) => {
-                return Err(IssueError::Unavailable("this node is behind; try again".to_owned()));
+                return Err(IssueError::Unavailable(
+                    "this node is behind; try again".to_owned(),
+                ));
             }
             _ => return Ok(None),
         };
@@ -32,11 +36,18 @@ impl Engine {
         // A mandate whose only resources are revoked has nothing left to act on.
         let mut named = 0;
         let mut alive = 0;
-        for name in claims.aud.iter().filter_map(|aud| aud.strip_prefix("resource://")) {
+        for name in claims
+            .aud
+            .iter()
+            .filter_map(|aud| aud.strip_prefix("resource://"))
+        {
             named += 1;
             let resource = view.resources.find(name);
             alive += usize::from(resource.is_some_and(|r| {
-                !view.ends(caracal_core::Anchor::Resource(r.value.id), opened.decided_on)
+                !view.ends(
+                    caracal_core::Anchor::Resource(r.value.id),
+                    opened.decided_on,
+                )
             }));
         }
         Ok((named == 0 || alive > 0).then(|| claims.clone()))

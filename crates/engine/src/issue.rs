@@ -53,7 +53,9 @@ impl Engine {
     /// # Errors
     /// See [`IssueError`]; nothing was issued.
     pub async fn issue(&self, request: IssueRequest) -> Result<IssuedMandate, IssueError> {
-        let client = self.authenticate_client(&request.client).map_err(|_| IssueError::InvalidClient)?;
+        let client = self
+            .authenticate_client(&request.client)
+            .map_err(|_| IssueError::InvalidClient)?;
         let now = self.now();
         let mandate = MandateId::new(now, &self.random());
         match self.decide_issue(&client, &request, mandate, now) {
@@ -79,9 +81,14 @@ impl Engine {
             return Err(plain(IssueError::ZoneFrozen));
         }
         if view.is_revoked(Anchor::Application(client.application)) {
-            return Err(plain(IssueError::denied("revocation", "the application is revoked")));
+            return Err(plain(IssueError::denied(
+                "revocation",
+                "the application is revoked",
+            )));
         }
-        let resources = self.named_resources(view, &request.resources).map_err(plain)?;
+        let resources = self
+            .named_resources(view, &request.resources)
+            .map_err(plain)?;
         for resource in &resources {
             if view.is_revoked(Anchor::Resource(resource.id)) {
                 let why = format!("`{}` is revoked", resource.identifier());
@@ -95,7 +102,10 @@ impl Engine {
         let mut asked = Asked::default();
         let candidates: ScopeSet = match &named {
             Some(scopes) => scopes.clone(),
-            None => resources.iter().flat_map(|r| r.scopes.iter().cloned()).collect(),
+            None => resources
+                .iter()
+                .flat_map(|r| r.scopes.iter().cloned())
+                .collect(),
         };
         let session = SessionId::of_mandate(mandate);
         let mut granted = ScopeSet::default();
@@ -111,9 +121,16 @@ impl Engine {
             return Err((error, asked));
         }
         let wanted = request.ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
-        let ttl = wanted.min(MAX_TTL_SECONDS).min(asked.ttl_seconds.unwrap_or(MAX_TTL_SECONDS));
+        let ttl = wanted
+            .min(MAX_TTL_SECONDS)
+            .min(asked.ttl_seconds.unwrap_or(MAX_TTL_SECONDS));
         let identifiers = resources.iter().map(|r| r.identifier()).collect();
-        Ok(Granted { identifiers, scope: granted, ttl: ttl.max(1), asked })
+        Ok(Granted {
+            identifiers,
+            scope: granted,
+            ttl: ttl.max(1),
+            asked,
+        })
     }
 
     /// Every named resource that declares the scope must allow it.
@@ -135,7 +152,10 @@ impl Engine {
         for resource in resources.iter().filter(|r| r.declares(scope.as_str())) {
             let identifier = resource.identifier();
             let Some(policy) = &view.policy else {
-                return Err(IssueError::denied("policy", "no policy is active in this zone"));
+                return Err(IssueError::denied(
+                    "policy",
+                    "no policy is active in this zone",
+                ));
             };
             let answer = policy.ask(&Question {
                 phase: Phase::Mint,
@@ -148,7 +168,7 @@ impl Engine {
                 resource: &identifier,
                 now,
                 actor: None,
-            delegation: None,
+                delegation: None,
                 enforcement: resource.enforcement,
                 request: None,
                 approval: None,
@@ -162,7 +182,10 @@ impl Engine {
                     return Err(IssueError::denied("approval", why));
                 }
                 Effect::Deny(reason) => {
-                    let why = format!("{} for `{scope}` on `{identifier}`", crate::decide::reason_text(reason));
+                    let why = format!(
+                        "{} for `{scope}` on `{identifier}`",
+                        crate::decide::reason_text(reason)
+                    );
                     return Err(IssueError::denied("policy", why));
                 }
             }
@@ -184,7 +207,11 @@ impl Engine {
         let claims = MandateClaims {
             iss: zone.issuer.clone(),
             sub: client.application.to_string(),
-            aud: granted.identifiers.iter().flat_map(|r| self.audiences(zone.id, r)).collect(),
+            aud: granted
+                .identifiers
+                .iter()
+                .flat_map(|r| self.audiences(zone.id, r))
+                .collect(),
             exp: issued_at + i64::from(granted.ttl),
             iat: issued_at,
             jti: id,
@@ -194,11 +221,10 @@ impl Engine {
             sid: SessionId::of_mandate(id),
             rev: view.position.to_string(),
         };
-        let text = view
-            .keys
-            .signer
-            .sign(&claims)
-            .map_err(|e| IssueError::Unavailable(format!("the mandate cannot be signed: {e}")))?;
+        let text =
+            view.keys.signer.sign(&claims).map_err(|e| {
+                IssueError::Unavailable(format!("the mandate cannot be signed: {e}"))
+            })?;
         let mut event = self.event(zone.id, EventType::MandateIssued, &request.request_id);
         event.application = Some(client.application);
         event.session = Some(claims.sid);
@@ -212,7 +238,12 @@ impl Engine {
         self.record(&client.handle, event)
             .await
             .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;
-        Ok(IssuedMandate { text, expires_in: granted.ttl, scope: granted.scope, id })
+        Ok(IssuedMandate {
+            text,
+            expires_in: granted.ttl,
+            scope: granted.scope,
+            id,
+        })
     }
 
     async fn record_denial(
@@ -223,10 +254,17 @@ impl Engine {
         asked: Asked,
     ) -> Result<(), IssueError> {
         let view = &client.view;
-        let mut event = self.event(client.handle.id, EventType::MandateDenied, &request.request_id);
+        let mut event = self.event(
+            client.handle.id,
+            EventType::MandateDenied,
+            &request.request_id,
+        );
         event.application = Some(client.application);
-        let identifiers: Vec<_> =
-            request.resources.iter().filter_map(|r| self.find_identifier(view, r)).collect();
+        let identifiers: Vec<_> = request
+            .resources
+            .iter()
+            .filter_map(|r| self.find_identifier(view, r))
+            .collect();
         set_resources(&mut event, &identifiers);
         event.scopes = request.scope.as_ref().and_then(|text| text.parse().ok());
         event.decision = Some(Decision::Deny);
@@ -246,7 +284,9 @@ impl Engine {
         named: &[String],
     ) -> Result<Vec<&'v Resource>, IssueError> {
         if named.is_empty() {
-            return Err(IssueError::InvalidTarget("`resource` is required".to_owned()));
+            return Err(IssueError::InvalidTarget(
+                "`resource` is required".to_owned(),
+            ));
         }
         if named.len() > MAX_RESOURCES {
             let why = format!("at most {MAX_RESOURCES} resources");
@@ -274,9 +314,16 @@ impl Engine {
         if let Ok(identifier) = text.parse() {
             return Some(identifier);
         }
-        let prefix = format!("{}/zones/{}/r/", self.0.config.gateway_url, view.zone.value.id);
+        let prefix = format!(
+            "{}/zones/{}/r/",
+            self.0.config.gateway_url, view.zone.value.id
+        );
         let name = text.strip_prefix(&prefix)?;
-        name.strip_suffix('/').unwrap_or(name).parse().ok().map(ResourceIdentifier::new)
+        name.strip_suffix('/')
+            .unwrap_or(name)
+            .parse()
+            .ok()
+            .map(ResourceIdentifier::new)
     }
 
     /// What a mandate for a resource calls it.
@@ -286,7 +333,11 @@ impl Engine {
 
     /// The Gateway URL of a resource.
     pub fn gateway_url_of(&self, zone: ZoneId, resource: &ResourceIdentifier) -> String {
-        format!("{}/zones/{zone}/r/{}", self.0.config.gateway_url, resource.name())
+        format!(
+            "{}/zones/{zone}/r/{}",
+            self.0.config.gateway_url,
+            resource.name()
+        )
     }
 
     fn digest_of_issue(
@@ -322,8 +373,9 @@ fn set_resources(event: &mut caracal_core::Event, identifiers: &[ResourceIdentif
 
 /// Named scopes must each be declared by one of the resources.
 fn named_scopes(text: &str, resources: &[&Resource]) -> Result<ScopeSet, IssueError> {
-    let scopes: ScopeSet =
-        text.parse().map_err(|e: caracal_core::ScopeError| IssueError::InvalidScope(e.to_string()))?;
+    let scopes: ScopeSet = text
+        .parse()
+        .map_err(|e: caracal_core::ScopeError| IssueError::InvalidScope(e.to_string()))?;
     if scopes.is_empty() {
         return Err(IssueError::InvalidScope("`scope` is empty".to_owned()));
     }

@@ -35,7 +35,10 @@ pub enum IssueError {
 
 impl IssueError {
     pub(crate) fn denied(gate: &'static str, why: impl Into<String>) -> Self {
-        Self::AccessDenied { gate, why: why.into() }
+        Self::AccessDenied {
+            gate,
+            why: why.into(),
+        }
     }
 
     /// The error code on the wire.

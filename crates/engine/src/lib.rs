@@ -59,9 +59,7 @@ pub use clock::Clock;
 pub use engine::{Engine, EngineConfig};
 pub use error::{AdminError, FieldError};
 pub use export::ZoneExport;
-pub use issue::{
-    DEFAULT_TTL_SECONDS, IssueRequest, IssuedMandate, MAX_RESOURCES, MAX_TTL_SECONDS,
-};
+pub use issue::{DEFAULT_TTL_SECONDS, IssueRequest, IssuedMandate, MAX_RESOURCES, MAX_TTL_SECONDS};
 pub use issue_error::IssueError;
 pub use listing::Listing;
 pub use metadata::ZoneMetadata;

@@ -15,11 +15,22 @@ pub struct Listing<T> {
 }
 
 impl<T: Clone> Listing<T> {
-    pub(crate) fn of(table: &Table<T>, after: Option<&Name>, limit: usize, name: fn(&T) -> &Name) -> Self {
+    pub(crate) fn of(
+        table: &Table<T>,
+        after: Option<&Name>,
+        limit: usize,
+        name: fn(&T) -> &Name,
+    ) -> Self {
         let limit = limit.clamp(1, 1000);
         let mut rest = table.iter_after(after);
-        let items: Vec<_> = rest.by_ref().take(limit).map(|s| Versioned::of(s)).collect();
-        let next = rest.next().and_then(|_| items.last().map(|last| name(&last.value).clone()));
+        let items: Vec<_> = rest
+            .by_ref()
+            .take(limit)
+            .map(|s| Versioned::of(s))
+            .collect();
+        let next = rest
+            .next()
+            .and_then(|_| items.last().map(|last| name(&last.value).clone()));
         Self { items, next }
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct LiveCall {
 impl LiveCall {
     /// The link of the chain that is dead in this view.
     pub(crate) fn find_dead(&self, view: &ZoneView) -> Option<Anchor> {
-        self.chain.iter().copied().find(|anchor| view.ends(*anchor, self.revision))
+        self.chain
+            .iter()
+            .copied()
+            .find(|anchor| view.ends(*anchor, self.revision))
     }
 }
 
@@ -46,9 +49,17 @@ impl Drop for LiveGuard {
 impl LiveCalls {
     pub(crate) fn enter(self: &Arc<Self>, chain: Vec<Anchor>, revision: Revision) -> LiveGuard {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        let call = Arc::new(LiveCall { chain, revision, cut: CancellationToken::new() });
+        let call = Arc::new(LiveCall {
+            chain,
+            revision,
+            cut: CancellationToken::new(),
+        });
         self.calls.pin().insert(key, Arc::clone(&call));
-        LiveGuard { register: Arc::clone(self), key, call }
+        LiveGuard {
+            register: Arc::clone(self),
+            key,
+            call,
+        }
     }
 
     /// Cuts the calls that this anchor ends and returns how many were cut.

@@ -28,7 +28,13 @@ impl Engine {
             .keyring()
             .seal(&seed, &ZoneKeys::context(zone, "log-key"))
             .map_err(|e| failed(e.to_string()))?;
-        Ok(LogKey { id, created_at, origin, verifier, private })
+        Ok(LogKey {
+            id,
+            created_at,
+            origin,
+            verifier,
+            private,
+        })
     }
 
     /// Opens a zone's log for appending, unless it is damaged.
@@ -37,7 +43,10 @@ impl Engine {
         if head.damaged {
             let why = format!("`{}` ends before its signed size {}", key.id, head.size);
             tracing::error!(%zone, log = %key.id, "the log is damaged; a new one takes its place");
-            return Ok(Opened { revision: head.revision, damaged: Some(why) });
+            return Ok(Opened {
+                revision: head.revision,
+                damaged: Some(why),
+            });
         }
         let seed = self
             .keyring()
@@ -45,11 +54,17 @@ impl Engine {
             .map_err(|e| StartError::Damaged(format!("the key of `{}`: {e}", key.id)))?;
         let signer = LogSigner::from_seed(&seed)
             .map_err(|e| StartError::Damaged(format!("the key of `{}`: {e}", key.id)))?;
-        let state = TreeState { size: head.size, edge: head.edge };
+        let state = TreeState {
+            size: head.size,
+            edge: head.edge,
+        };
         let log = Log::open(key.id, &key.origin, signer, state)
             .map_err(|e| StartError::Damaged(format!("the log `{}`: {e}", key.id)))?;
         self.evidence().open_log(log).await?;
-        Ok(Opened { revision: head.revision, damaged: None })
+        Ok(Opened {
+            revision: head.revision,
+            damaged: None,
+        })
     }
 
     /// Opens a new log in place of a damaged one; the old one stays as it is, and
@@ -60,13 +75,22 @@ impl Engine {
         // Opened before the commit, so that the commit's own event finds it.
         self.open_log(zone, &key)
             .await
-            .map_err(|e| AdminError::Unavailable { why: e.to_string(), done: false })?;
+            .map_err(|e| AdminError::Unavailable {
+                why: e.to_string(),
+                done: false,
+            })?;
         let result = self
             .write(zone, &admin, |view| {
                 let mut change = Change::of_configuration(view);
                 let mut value: Zone = view.zone.value.clone();
                 value.logs.push(key.clone());
-                change.put(Kind::Zone, zone.uuid(), Some(&value.name), view.zone_version(), &value)?;
+                change.put(
+                    Kind::Zone,
+                    zone.uuid(),
+                    Some(&value.name),
+                    view.zone_version(),
+                    &value,
+                )?;
                 let mut event = self.admin_event(zone, &admin, EventType::LogOpened);
                 event.operator = None;
                 event.target = Some(key.id.to_string());

@@ -16,7 +16,10 @@ pub struct ZoneMetadata {
 impl Engine {
     /// The metadata of a zone; the instance's own partition has none.
     pub fn zone_metadata(&self, zone: ZoneId) -> Option<ZoneMetadata> {
-        let view = self.zone_handle(zone).filter(|handle| handle.id != ZoneId::INSTANCE)?.view();
+        let view = self
+            .zone_handle(zone)
+            .filter(|handle| handle.id != ZoneId::INSTANCE)?
+            .view();
         let mut scopes: Vec<String> = view
             .resources
             .iter()
@@ -24,19 +27,28 @@ impl Engine {
             .collect();
         scopes.sort();
         scopes.dedup();
-        Some(ZoneMetadata { issuer: view.zone.value.issuer.clone(), scopes })
+        Some(ZoneMetadata {
+            issuer: view.zone.value.issuer.clone(),
+            scopes,
+        })
     }
 
     /// The keys that verify a zone's mandates, as a JWK set (RFC 7517).
     pub fn jwks(&self, zone: ZoneId) -> Option<serde_json::Value> {
-        let view = self.zone_handle(zone).filter(|handle| handle.id != ZoneId::INSTANCE)?.view();
+        let view = self
+            .zone_handle(zone)
+            .filter(|handle| handle.id != ZoneId::INSTANCE)?
+            .view();
         let keys: Vec<_> = view.keys.public.iter().map(|(_, key)| key.jwk()).collect();
         Some(serde_json::json!({ "keys": keys }))
     }
 
     /// True when this is the issuer of one of the instance's zones.
     pub fn find_zone_issuer(&self, issuer: &str) -> bool {
-        let zone = issuer.rsplit('/').next().and_then(|id| id.parse::<ZoneId>().ok());
+        let zone = issuer
+            .rsplit('/')
+            .next()
+            .and_then(|id| id.parse::<ZoneId>().ok());
         zone.and_then(|zone| self.zone_handle(zone))
             .is_some_and(|handle| handle.view().zone.value.issuer == issuer)
     }

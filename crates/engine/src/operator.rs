@@ -15,7 +15,11 @@ pub struct Operator {
 impl Operator {
     /// The local operator: whoever may open the socket in `CARACAL_HOME` owns the instance.
     pub fn local() -> Self {
-        Self { label: "local".to_owned(), role: Role::Owner, scope: RoleScope::AllZones }
+        Self {
+            label: "local".to_owned(),
+            role: Role::Owner,
+            scope: RoleScope::AllZones,
+        }
     }
 
     pub(crate) fn new(label: String, role: Role, scope: RoleScope) -> Self {
@@ -47,7 +51,9 @@ impl Operator {
             return Err(AdminError::not_found("zone", zone));
         }
         if !self.role.covers(role) {
-            return Err(AdminError::Forbidden { needed: role.as_str() });
+            return Err(AdminError::Forbidden {
+                needed: role.as_str(),
+            });
         }
         Ok(())
     }
@@ -60,7 +66,9 @@ impl Operator {
         if self.scope == RoleScope::AllZones && self.role.covers(role) {
             Ok(())
         } else {
-            Err(AdminError::Forbidden { needed: role.as_str() })
+            Err(AdminError::Forbidden {
+                needed: role.as_str(),
+            })
         }
     }
 }

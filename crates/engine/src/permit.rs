@@ -41,7 +41,10 @@ pub struct Outcome {
 }
 
 impl Permit {
-    #[expect(clippy::too_many_arguments, reason = "built in one place, from everything that was decided on")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "built in one place, from everything that was decided on"
+    )]
     pub(crate) fn new(
         engine: Engine,
         opened: OpenedMandate,
@@ -52,7 +55,16 @@ impl Permit {
         receipt: Receipt,
         path: RequestPath,
     ) -> Self {
-        Self { engine, opened, entry, provider, guard, started, receipt, path }
+        Self {
+            engine,
+            opened,
+            entry,
+            provider,
+            guard,
+            started,
+            receipt,
+            path,
+        }
     }
 
     /// The resource.
@@ -77,12 +89,16 @@ impl Permit {
 
     /// The URL of this resource at the Gateway, for rewriting `Location`.
     pub fn gateway_url(&self) -> String {
-        self.engine.gateway_url_of(self.opened.handle.id, &self.entry.resource().identifier())
+        self.engine
+            .gateway_url_of(self.opened.handle.id, &self.entry.resource().identifier())
     }
 
     /// The headers and parameters that the provider fills; the client's own are removed.
     pub fn slots(&self) -> Slots {
-        self.provider.as_ref().map(|p| caracal_provider::slots(&p.value.kind)).unwrap_or_default()
+        self.provider
+            .as_ref()
+            .map(|p| caracal_provider::slots(&p.value.kind))
+            .unwrap_or_default()
     }
 
     /// How long the upstream may take until its answer begins.
@@ -107,7 +123,9 @@ impl Permit {
     /// would travel in clear.
     pub fn injection(&self) -> Result<Injection, Refusal> {
         let unavailable = |why: String| Refusal::new(RefusalCode::CredentialUnavailable, why);
-        let Some(name) = &self.entry.resource().provider else { return Ok(Injection::default()) };
+        let Some(name) = &self.entry.resource().provider else {
+            return Ok(Injection::default());
+        };
         let provider = &self
             .provider
             .as_ref()
@@ -118,7 +136,10 @@ impl Permit {
         }
         let upstream = self.entry.upstream();
         if !provider.allowed_hosts.contains(&upstream.host) {
-            let why = format!("the credential of `{name}` may not be sent to `{}`", upstream.host);
+            let why = format!(
+                "the credential of `{name}` may not be sent to `{}`",
+                upstream.host
+            );
             return Err(unavailable(why));
         }
         if !upstream.https && !(upstream.is_loopback() && self.entry.resource().allow_private) {
@@ -134,7 +155,9 @@ impl Permit {
             .engine
             .keyring()
             .open_credential(sealed, &context)
-            .map_err(|e| unavailable(format!("the credential of `{name}` cannot be opened: {e}")))?;
+            .map_err(|e| {
+                unavailable(format!("the credential of `{name}` cannot be opened: {e}"))
+            })?;
         caracal_provider::inject(&provider.kind, Some(&credential))
             .map_err(|e| unavailable(format!("the credential of `{name}` cannot be used: {e}")))
     }
@@ -154,6 +177,7 @@ impl Permit {
         event.reason = outcome.reason.map(str::to_owned);
         let took = now.duration_since(self.started.time).as_millis();
         event.latency_ms = Some(u64::try_from(took).unwrap_or(0));
-        self.engine.record_later(Arc::clone(&self.opened.handle), event);
+        self.engine
+            .record_later(Arc::clone(&self.opened.handle), event);
     }
 }

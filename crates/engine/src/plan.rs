@@ -88,14 +88,21 @@ impl<'p> Plan<'p> {
     pub(crate) fn put_application(&mut self, spec: &ApplicationSpec) -> Result<(), AdminError> {
         if spec.labels.len() > MAX_LABELS {
             let why = format!("at most {MAX_LABELS} labels");
-            self.errors.push(FieldError::new(format!("applications[{}].labels", spec.name), why));
+            self.errors.push(FieldError::new(
+                format!("applications[{}].labels", spec.name),
+                why,
+            ));
         }
         let held = self.applications.find(spec.name.as_str()).cloned();
         let (version, value) = match &held {
             Some(held) if held.value.labels == spec.labels => return Ok(()),
-            Some(held) => {
-                (held.version, Application { labels: spec.labels.clone(), ..held.value.clone() })
-            }
+            Some(held) => (
+                held.version,
+                Application {
+                    labels: spec.labels.clone(),
+                    ..held.value.clone()
+                },
+            ),
             None => (Version::ABSENT, self.new_application(spec)),
         };
         let event = if held.is_some() {
@@ -104,10 +111,24 @@ impl<'p> Plan<'p> {
             EventType::ApplicationRegistered
         };
         let id = value.id.uuid();
-        self.change.put(Kind::Application, id, Some(&value.name), version, &value)?;
-        self.note(held.is_some(), "application", event, &value.name, value.id.to_string());
+        self.change
+            .put(Kind::Application, id, Some(&value.name), version, &value)?;
+        self.note(
+            held.is_some(),
+            "application",
+            event,
+            &value.name,
+            value.id.to_string(),
+        );
         let name = value.name.clone();
-        self.applications.insert(id, name, Stored { version: version.next(), value });
+        self.applications.insert(
+            id,
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
         Ok(())
     }
 
@@ -132,10 +153,13 @@ impl<'p> Plan<'p> {
     /// Creates or changes a resource.
     pub(crate) fn put_resource(&mut self, spec: &ResourceSpec) -> Result<(), AdminError> {
         let held = self.resources.find(spec.name.as_str()).cloned();
-        let created_at = held.as_ref().map_or_else(|| self.engine.now(), |h| h.value.created_at);
-        let id = held
+        let created_at = held
             .as_ref()
-            .map_or_else(|| ResourceId::new(created_at, &self.engine.random()), |h| h.value.id);
+            .map_or_else(|| self.engine.now(), |h| h.value.created_at);
+        let id = held.as_ref().map_or_else(
+            || ResourceId::new(created_at, &self.engine.random()),
+            |h| h.value.id,
+        );
         let value = resource_of(spec, id, created_at);
         if held.as_ref().is_some_and(|h| h.value == value) {
             return Ok(());
@@ -143,14 +167,40 @@ impl<'p> Plan<'p> {
         self.check_resource(&value);
         let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
         if let Some(held) = &held {
-            self.takes_away |= held.value.scopes.iter().any(|s| !value.declares(s.as_str()));
+            self.takes_away |= held
+                .value
+                .scopes
+                .iter()
+                .any(|s| !value.declares(s.as_str()));
         }
-        let event =
-            if held.is_some() { EventType::ResourceUpdated } else { EventType::ResourceRegistered };
-        self.change.put(Kind::Resource, id.uuid(), Some(&value.name), version, &value)?;
-        self.note(held.is_some(), "resource", event, &value.name, id.to_string());
+        let event = if held.is_some() {
+            EventType::ResourceUpdated
+        } else {
+            EventType::ResourceRegistered
+        };
+        self.change.put(
+            Kind::Resource,
+            id.uuid(),
+            Some(&value.name),
+            version,
+            &value,
+        )?;
+        self.note(
+            held.is_some(),
+            "resource",
+            event,
+            &value.name,
+            id.to_string(),
+        );
         let name = value.name.clone();
-        self.resources.insert(id.uuid(), name, Stored { version: version.next(), value });
+        self.resources.insert(
+            id.uuid(),
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
         Ok(())
     }
 
@@ -158,7 +208,10 @@ impl<'p> Plan<'p> {
         let at = |field: &str| format!("resources[{}].{field}", resource.name);
         let mut errors = Vec::new();
         if let Err(error) = ResourceEntry::prepare(resource.clone(), Version(1)) {
-            errors.push(FieldError { field: at(&error.field), ..error });
+            errors.push(FieldError {
+                field: at(&error.field),
+                ..error
+            });
         }
         if resource.scopes.is_empty() || resource.scopes.len() > 500 {
             errors.push(FieldError::new(at("scopes"), "name 1 to 500 scopes"));
@@ -168,15 +221,23 @@ impl<'p> Plan<'p> {
         }
         for (i, operation) in resource.operations.iter().enumerate() {
             if !resource.declares(operation.scope.as_str()) {
-                let why = format!("the resource does not declare the scope `{}`", operation.scope);
+                let why = format!(
+                    "the resource does not declare the scope `{}`",
+                    operation.scope
+                );
                 errors.push(FieldError::new(at(&format!("operations[{i}].scope")), why));
             }
             let method = operation.method.as_bytes();
-            let plain = !method.is_empty() && method.len() <= 32 && method.iter().all(u8::is_ascii_uppercase);
+            let plain = !method.is_empty()
+                && method.len() <= 32
+                && method.iter().all(u8::is_ascii_uppercase);
             if operation.method == "HEAD" {
                 errors.push(
-                    FieldError::new(at(&format!("operations[{i}].method")), "`HEAD` counts as `GET`")
-                        .hint("name `GET` instead"),
+                    FieldError::new(
+                        at(&format!("operations[{i}].method")),
+                        "`HEAD` counts as `GET`",
+                    )
+                    .hint("name `GET` instead"),
                 );
             } else if !plain && operation.method != "*" {
                 let why = "use a method in capitals, or `*`";
@@ -189,7 +250,11 @@ impl<'p> Plan<'p> {
             let why = format!("the resource does not declare the scope `{scope}`");
             errors.push(FieldError::new(at("default_scope"), why));
         }
-        if resource.upstream_ca.as_ref().is_some_and(|pem| pem.len() > 256 * 1024) {
+        if resource
+            .upstream_ca
+            .as_ref()
+            .is_some_and(|pem| pem.len() > 256 * 1024)
+        {
             errors.push(FieldError::new(at("upstream_ca"), "at most 256 KiB"));
         } else if let Some(pem) = &resource.upstream_ca
             && let Err(error) = caracal_egress::Egress::check_ca(pem)
@@ -197,7 +262,10 @@ impl<'p> Plan<'p> {
             errors.push(FieldError::new(at("upstream_ca"), error));
         }
         for (field, seconds) in [
-            ("response_timeout_seconds", resource.response_timeout_seconds),
+            (
+                "response_timeout_seconds",
+                resource.response_timeout_seconds,
+            ),
             ("max_stream_seconds", resource.max_stream_seconds),
         ] {
             if !(1..=86_400).contains(&seconds) {
@@ -228,10 +296,13 @@ impl<'p> Plan<'p> {
             }
         }
         let held = self.providers.find(spec.name.as_str()).cloned();
-        let created_at = held.as_ref().map_or_else(|| self.engine.now(), |h| h.value.created_at);
-        let id = held
+        let created_at = held
             .as_ref()
-            .map_or_else(|| ProviderId::new(created_at, &self.engine.random()), |h| h.value.id);
+            .map_or_else(|| self.engine.now(), |h| h.value.created_at);
+        let id = held.as_ref().map_or_else(
+            || ProviderId::new(created_at, &self.engine.random()),
+            |h| h.value.id,
+        );
         let mut value = Provider {
             id,
             name: spec.name.clone(),
@@ -247,7 +318,10 @@ impl<'p> Plan<'p> {
             match self.seal_secret(spec, &value, held.as_ref().map(|h| &h.value)) {
                 Ok(sealed) => value.secret = Some(sealed),
                 Err(error) => {
-                    self.errors.push(FieldError { field: at(&error.field), ..error });
+                    self.errors.push(FieldError {
+                        field: at(&error.field),
+                        ..error
+                    });
                     return Ok(());
                 }
             }
@@ -256,17 +330,43 @@ impl<'p> Plan<'p> {
             return Ok(());
         }
         let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
-        let event =
-            if held.is_some() { EventType::ProviderUpdated } else { EventType::ProviderConnected };
-        self.change.put(Kind::Provider, id.uuid(), Some(&value.name), version, &value)?;
-        self.note(held.is_some(), "provider", event, &value.name, id.to_string());
+        let event = if held.is_some() {
+            EventType::ProviderUpdated
+        } else {
+            EventType::ProviderConnected
+        };
+        self.change.put(
+            Kind::Provider,
+            id.uuid(),
+            Some(&value.name),
+            version,
+            &value,
+        )?;
+        self.note(
+            held.is_some(),
+            "provider",
+            event,
+            &value.name,
+            id.to_string(),
+        );
         let name = value.name.clone();
-        self.providers.insert(id.uuid(), name, Stored { version: version.next(), value });
+        self.providers.insert(
+            id.uuid(),
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
         Ok(())
     }
 
     /// The named hosts, or those of the resources that name the provider.
-    fn hosts_of(&self, spec: &ProviderSpec, resources: &[ResourceSpec]) -> Vec<caracal_core::AllowedHost> {
+    fn hosts_of(
+        &self,
+        spec: &ProviderSpec,
+        resources: &[ResourceSpec],
+    ) -> Vec<caracal_core::AllowedHost> {
         let mut hosts = match &spec.allowed_hosts {
             Some(hosts) => hosts.clone(),
             None => {
@@ -300,18 +400,22 @@ impl<'p> Plan<'p> {
         let sealed = held.and_then(|h| h.secret.as_ref().map(|sealed| (h, sealed)));
         let Some(secret) = &spec.secret else {
             return match sealed {
-                Some((held, sealed)) if held.allowed_hosts == value.allowed_hosts => Ok(sealed.clone()),
-                Some(_) => Err(FieldError::new("secret", "the secret is sealed for other hosts")
-                    .hint("give the secret again to allow other hosts")),
+                Some((held, sealed)) if held.allowed_hosts == value.allowed_hosts => {
+                    Ok(sealed.clone())
+                }
+                Some(_) => Err(
+                    FieldError::new("secret", "the secret is sealed for other hosts")
+                        .hint("give the secret again to allow other hosts"),
+                ),
                 None => Err(FieldError::new("secret", "a new provider needs its secret")),
             };
         };
         // The same secret for the same hosts is no change, so that `apply` is idempotent.
         if let Some((held, sealed)) = sealed
             && held.allowed_hosts == value.allowed_hosts
-            && keyring.open(sealed, &provider_context(zone, held)).is_ok_and(|old| {
-                caracal_crypto::constant_time_eq(old.expose(), secret.expose())
-            })
+            && keyring
+                .open(sealed, &provider_context(zone, held))
+                .is_ok_and(|old| caracal_crypto::constant_time_eq(old.expose(), secret.expose()))
         {
             return Ok(sealed.clone());
         }
@@ -322,22 +426,38 @@ impl<'p> Plan<'p> {
 
     pub(crate) fn delete_application(&mut self, held: &Stored<Application>) {
         let id = held.value.id;
-        self.change.delete(Kind::Application, id.uuid(), held.version);
-        self.gone("application", EventType::ApplicationDeleted, &held.value.name, id.to_string());
+        self.change
+            .delete(Kind::Application, id.uuid(), held.version);
+        self.gone(
+            "application",
+            EventType::ApplicationDeleted,
+            &held.value.name,
+            id.to_string(),
+        );
         self.applications.remove(id.uuid());
     }
 
     pub(crate) fn delete_resource(&mut self, held: &Stored<Resource>) {
         let id = held.value.id;
         self.change.delete(Kind::Resource, id.uuid(), held.version);
-        self.gone("resource", EventType::ResourceDeleted, &held.value.name, id.to_string());
+        self.gone(
+            "resource",
+            EventType::ResourceDeleted,
+            &held.value.name,
+            id.to_string(),
+        );
         self.resources.remove(id.uuid());
     }
 
     pub(crate) fn delete_provider(&mut self, held: &Stored<Provider>) {
         let id = held.value.id;
         self.change.delete(Kind::Provider, id.uuid(), held.version);
-        self.gone("provider", EventType::ProviderDeleted, &held.value.name, id.to_string());
+        self.gone(
+            "provider",
+            EventType::ProviderDeleted,
+            &held.value.name,
+            id.to_string(),
+        );
         self.providers.remove(id.uuid());
     }
 
@@ -378,7 +498,11 @@ impl<'p> Plan<'p> {
         if self.takes_away && !self.change.is_empty() {
             self.change.touch_zone(self.view)?;
         }
-        Ok(Finished { change: self.change, lines: self.lines, secrets: self.secrets })
+        Ok(Finished {
+            change: self.change,
+            lines: self.lines,
+            secrets: self.secrets,
+        })
     }
 
     fn activate(
@@ -387,20 +511,30 @@ impl<'p> Plan<'p> {
         policies: Vec<PolicySource>,
     ) -> Result<(), AdminError> {
         let zone: &Zone = &self.view.zone.value;
-        if zone.policy.as_ref() == Some(&version) || (zone.policy.is_none() && policies.is_empty()) {
+        if zone.policy.as_ref() == Some(&version) || (zone.policy.is_none() && policies.is_empty())
+        {
             return Ok(());
         }
         if !self.view.bundles.contains_key(&version) {
             let created_at = self.engine.now();
             let id = BundleId::new(created_at, &self.engine.random());
-            let bundle = Bundle { id, version: version.clone(), created_at, policies };
-            self.change.put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;
+            let bundle = Bundle {
+                id,
+                version: version.clone(),
+                created_at,
+                policies,
+            };
+            self.change
+                .put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;
         }
         let mut next = zone.clone();
         next.policy = Some(version.clone());
         let held = self.view.zone_version();
-        self.change.put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;
-        let mut event = self.engine.admin_event(zone.id, self.admin, EventType::PolicyActivated);
+        self.change
+            .put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;
+        let mut event = self
+            .engine
+            .admin_event(zone.id, self.admin, EventType::PolicyActivated);
         event.policy_version = Some(version.clone());
         self.change.events.push(event);
         self.line("activate", "bundle", version.as_str());
@@ -416,31 +550,46 @@ impl<'p> Plan<'p> {
             ("providers", self.providers.len()),
         ] {
             if count > MAX_OBJECTS {
-                errors.push(FieldError::new(noun, format!("at most {MAX_OBJECTS} in a zone")));
+                errors.push(FieldError::new(
+                    noun,
+                    format!("at most {MAX_OBJECTS} in a zone"),
+                ));
             }
         }
         for resource in self.resources.iter().map(|r| &r.value) {
             let at = |field: &str| format!("resources[{}].{field}", resource.name);
-            let Some(name) = &resource.provider else { continue };
-            let Some(provider) = self.providers.find(name.as_str()) else {
-                errors.push(FieldError::new(at("provider"), format!("no provider `{name}`")));
+            let Some(name) = &resource.provider else {
                 continue;
             };
-            let Ok(upstream) = Upstream::parse(&resource.upstream) else { continue };
+            let Some(provider) = self.providers.find(name.as_str()) else {
+                errors.push(FieldError::new(
+                    at("provider"),
+                    format!("no provider `{name}`"),
+                ));
+                continue;
+            };
+            let Ok(upstream) = Upstream::parse(&resource.upstream) else {
+                continue;
+            };
             if !provider.value.kind.needs_secret() {
                 continue;
             }
             if !provider.value.allowed_hosts.contains(&upstream.host) {
-                let why = format!("the credential of `{name}` may not be sent to `{}`", upstream.host);
-                errors.push(
-                    FieldError::new(at("upstream"), why)
-                        .hint(format!("name the host in `allowed_hosts` of `{name}` and give its secret again")),
+                let why = format!(
+                    "the credential of `{name}` may not be sent to `{}`",
+                    upstream.host
                 );
+                errors.push(FieldError::new(at("upstream"), why).hint(format!(
+                    "name the host in `allowed_hosts` of `{name}` and give its secret again"
+                )));
             }
             if !upstream.https && !(upstream.is_loopback() && resource.allow_private) {
                 errors.push(
-                    FieldError::new(at("upstream"), "a credential may travel over plain http only to loopback")
-                        .hint("use `https`, or a loopback upstream with `allow_private: true`"),
+                    FieldError::new(
+                        at("upstream"),
+                        "a credential may travel over plain http only to loopback",
+                    )
+                    .hint("use `https`, or a loopback upstream with `allow_private: true`"),
                 );
             }
         }
@@ -449,7 +598,11 @@ impl<'p> Plan<'p> {
 
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
-            applications: self.applications.iter().map(|a| a.value.name.clone()).collect(),
+            applications: self
+                .applications
+                .iter()
+                .map(|a| a.value.name.clone())
+                .collect(),
             resources: self
                 .resources
                 .iter()
@@ -459,7 +612,9 @@ impl<'p> Plan<'p> {
     }
 
     fn note(&mut self, held: bool, noun: &str, event: EventType, name: &Name, id: String) {
-        let mut event = self.engine.admin_event(self.view.zone.value.id, self.admin, event);
+        let mut event = self
+            .engine
+            .admin_event(self.view.zone.value.id, self.admin, event);
         event.target = Some(id);
         event.target_name = Some(name.clone());
         self.change.events.push(event);
@@ -468,7 +623,9 @@ impl<'p> Plan<'p> {
 
     fn gone(&mut self, noun: &str, event: EventType, name: &Name, id: String) {
         self.takes_away = true;
-        let mut event = self.engine.admin_event(self.view.zone.value.id, self.admin, event);
+        let mut event = self
+            .engine
+            .admin_event(self.view.zone.value.id, self.admin, event);
         event.target = Some(id);
         event.target_name = Some(name.clone());
         self.change.events.push(event);
@@ -500,7 +657,11 @@ pub(crate) fn policy_field(error: caracal_policy::PolicyError) -> FieldError {
     if let (Some(line), Some(column)) = (error.line, error.column) {
         field.push_str(&format!(":{line}:{column}"));
     }
-    FieldError { field, message: error.message, hint: error.hint }
+    FieldError {
+        field,
+        message: error.message,
+        hint: error.hint,
+    }
 }
 
 fn resource_of(spec: &ResourceSpec, id: ResourceId, created_at: jiff::Timestamp) -> Resource {

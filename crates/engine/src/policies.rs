@@ -61,7 +61,8 @@ impl Engine {
         policies: Vec<PolicySource>,
     ) -> Result<BundleVersion, AdminError> {
         let view = self.readable(admin, zone)?;
-        self.check_bundle(&view, policies).map(|(version, _)| version)
+        self.check_bundle(&view, policies)
+            .map(|(version, _)| version)
     }
 
     fn check_bundle(
@@ -71,9 +72,11 @@ impl Engine {
     ) -> Result<(BundleVersion, Vec<PolicySource>), AdminError> {
         policies.sort_by(|a, b| a.name.cmp(&b.name));
         let version = version_of(&policies);
-        self.policies().compile(&version, &policies, &view.vocabulary()).map_err(|errors| {
-            AdminError::Invalid(errors.0.into_iter().map(policy_field).collect())
-        })?;
+        self.policies()
+            .compile(&version, &policies, &view.vocabulary())
+            .map_err(|errors| {
+                AdminError::Invalid(errors.0.into_iter().map(policy_field).collect())
+            })?;
         Ok((version, policies))
     }
 
@@ -92,18 +95,32 @@ impl Engine {
             let (version, policies) = self.check_bundle(view, policies.clone())?;
             let mut change = Change::of_configuration(view);
             if let Some(held) = view.bundles.get(&version) {
-                let bundle = Versioned { version: held.version, value: held.bundle.clone() };
+                let bundle = Versioned {
+                    version: held.version,
+                    value: held.bundle.clone(),
+                };
                 return Ok((change, bundle));
             }
             let created_at = self.now();
             let id = BundleId::new(created_at, &self.random());
-            let bundle = Bundle { id, version, created_at, policies };
+            let bundle = Bundle {
+                id,
+                version,
+                created_at,
+                policies,
+            };
             change.put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;
             let mut event = self.admin_event(zone, admin, EventType::BundleStored);
             event.target = Some(id.to_string());
             event.policy_version = Some(bundle.version.clone());
             change.events.push(event);
-            Ok((change, Versioned { version: Version(1), value: bundle }))
+            Ok((
+                change,
+                Versioned {
+                    version: Version(1),
+                    value: bundle,
+                },
+            ))
         })
         .await
     }
@@ -121,7 +138,10 @@ impl Engine {
         let mut all: Vec<_> = view
             .bundles
             .values()
-            .map(|held| Versioned { version: held.version, value: held.bundle.clone() })
+            .map(|held| Versioned {
+                version: held.version,
+                value: held.bundle.clone(),
+            })
             .collect();
         all.sort_by_key(|held| std::cmp::Reverse(held.value.id));
         Ok(all)
@@ -146,9 +166,15 @@ impl Engine {
         });
         let held = matching.next().ok_or_else(missing)?;
         if matching.next().is_some() {
-            return Err(AdminError::invalid("version", "several bundles begin like this"));
+            return Err(AdminError::invalid(
+                "version",
+                "several bundles begin like this",
+            ));
         }
-        Ok(Versioned { version: held.version, value: held.bundle.clone() })
+        Ok(Versioned {
+            version: held.version,
+            value: held.bundle.clone(),
+        })
     }
 
     /// Activates a stored bundle; activating an older one rolls back. Checked against the zone
@@ -170,8 +196,11 @@ impl Engine {
             plan.set_policies(bundle.value.policies.clone());
             let finished = plan.finish()?;
             let changed = !finished.change.is_empty();
-            let version =
-                if changed { view.zone_version().next() } else { view.zone_version() };
+            let version = if changed {
+                view.zone_version().next()
+            } else {
+                view.zone_version()
+            };
             let mut value = view.zone.value.clone();
             value.policy = Some(bundle.value.version.clone());
             Ok((finished.change, Versioned { version, value }))
@@ -202,7 +231,11 @@ impl Engine {
             .as_ref()
             .ok_or_else(|| AdminError::not_found("policy", "(none is active)"))?;
         let host = entry.upstream().authority();
-        let phase = if asked.request.is_some() { Phase::Call } else { Phase::Mint };
+        let phase = if asked.request.is_some() {
+            Phase::Call
+        } else {
+            Phase::Mint
+        };
         let request = asked.request.as_ref().map(|request| RequestView {
             method: &request.method,
             path: &request.path,

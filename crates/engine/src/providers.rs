@@ -29,9 +29,13 @@ impl Engine {
             }
             let mut plan = Plan::new(self, admin, view);
             plan.put_provider(&spec, &[])?;
-            let created = plan.providers().find(spec.name.as_str()).map(|held| Versioned::of(held));
+            let created = plan
+                .providers()
+                .find(spec.name.as_str())
+                .map(|held| Versioned::of(held));
             let finished = plan.finish()?;
-            let mut created = created.ok_or_else(|| AdminError::not_found("provider", &spec.name))?;
+            let mut created =
+                created.ok_or_else(|| AdminError::not_found("provider", &spec.name))?;
             created.version = Version(1);
             Ok((finished.change, created))
         })
@@ -56,7 +60,10 @@ impl Engine {
             check_name(&held.value.name, &spec.name)?;
             let mut plan = Plan::new(self, admin, view);
             plan.put_provider(&spec, &[])?;
-            let updated = plan.providers().find(spec.name.as_str()).map(|held| Versioned::of(held));
+            let updated = plan
+                .providers()
+                .find(spec.name.as_str())
+                .map(|held| Versioned::of(held));
             let finished = plan.finish()?;
             let updated = updated.ok_or_else(|| AdminError::not_found("provider", key))?;
             Ok((finished.change, updated))
@@ -112,6 +119,8 @@ impl Engine {
         limit: usize,
     ) -> Result<Listing<Provider>, AdminError> {
         let view = self.readable(admin, zone)?;
-        Ok(Listing::of(&view.providers, after, limit, |held| &held.name))
+        Ok(Listing::of(&view.providers, after, limit, |held| {
+            &held.name
+        }))
     }
 }

@@ -21,14 +21,21 @@ impl Engine {
         event: Event,
     ) -> Result<Receipt, RecordError> {
         let view = handle.view();
-        let log = view.log().ok_or_else(|| RecordError("the zone has no log".to_owned()))?;
-        let draft =
-            LeafDraft::new(&event, log.id).map_err(|e| RecordError(e.to_string()))?;
+        let log = view
+            .log()
+            .ok_or_else(|| RecordError("the zone has no log".to_owned()))?;
+        let draft = LeafDraft::new(&event, log.id).map_err(|e| RecordError(e.to_string()))?;
         let receipts = self
-            .append(vec![Entry { draft, revision: None }])
+            .append(vec![Entry {
+                draft,
+                revision: None,
+            }])
             .await
             .map_err(|e| RecordError(e.to_string()))?;
-        receipts.into_iter().next().ok_or_else(|| RecordError("no receipt".to_owned()))
+        receipts
+            .into_iter()
+            .next()
+            .ok_or_else(|| RecordError("no receipt".to_owned()))
     }
 
     /// Records an event without making anybody wait. Closing the engine waits for it.

@@ -18,7 +18,11 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: None }
+        Self {
+            code,
+            detail: detail.into(),
+            hint: None,
+        }
     }
 
     /// Adds the next step.

@@ -27,7 +27,11 @@ impl Upstream {
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
-            other => return Err(refuse(&format!("the scheme `{other}` is not `http` or `https`"))),
+            other => {
+                return Err(refuse(&format!(
+                    "the scheme `{other}` is not `http` or `https`"
+                )));
+            }
         };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refuse("a url must not carry a user name or password")
@@ -46,7 +50,14 @@ impl Upstream {
         let path = url.path().strip_suffix('/').unwrap_or_else(|| url.path());
         let base = if path.is_empty() { "/" } else { path };
         let base = RequestPath::parse(base).map_err(|e| refuse(&e.to_string()))?;
-        Ok(Self { https, host: AllowedHost { host: host.into(), port }, base })
+        Ok(Self {
+            https,
+            host: AllowedHost {
+                host: host.into(),
+                port,
+            },
+            base,
+        })
     }
 
     /// True when the host is a loopback name or address: the only place that a credential may
@@ -54,12 +65,18 @@ impl Upstream {
     pub fn is_loopback(&self) -> bool {
         let host = self.host.host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 
     /// `scheme://host:port`, without the default port.
     pub fn origin(&self) -> String {
-        let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
+        let (scheme, default) = if self.https {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
         if self.host.port == default {
             format!("{scheme}://{}", self.host.host)
         } else {
@@ -70,7 +87,11 @@ impl Upstream {
     /// The value of the `Host` header.
     pub fn authority(&self) -> String {
         let default = if self.https { 443 } else { 80 };
-        if self.host.port == default { self.host.host.to_string() } else { self.host.to_string() }
+        if self.host.port == default {
+            self.host.host.to_string()
+        } else {
+            self.host.to_string()
+        }
     }
 }
 
@@ -88,7 +109,12 @@ impl ResourceEntry {
         let upstream = Upstream::parse(&resource.upstream)?;
         let operations = OperationTable::new(resource.operations.clone())
             .map_err(|e| FieldError::new("operations", e))?;
-        Ok(Self { resource, version, upstream, operations })
+        Ok(Self {
+            resource,
+            version,
+            upstream,
+            operations,
+        })
     }
 
     /// The resource as it is stored.
@@ -127,7 +153,15 @@ mod tests {
         assert_eq!(local.authority(), "[::1]:9000");
         assert!(local.is_loopback());
         assert!(Upstream::parse("http://2130706433/").unwrap().is_loopback());
-        for bad in ["", "api.example.com", "ftp://x", "https://u:p@x", "https://x?a", "https://x#a", "unix:/x"] {
+        for bad in [
+            "",
+            "api.example.com",
+            "ftp://x",
+            "https://u:p@x",
+            "https://x?a",
+            "https://x#a",
+            "unix:/x",
+        ] {
             assert!(Upstream::parse(bad).is_err(), "{bad} was accepted");
         }
     }

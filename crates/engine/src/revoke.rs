@@ -54,8 +54,14 @@ impl Engine {
         reason: Option<String>,
     ) -> Result<RevocationReceipt, AdminError> {
         admin.operator.require(Role::Admin, zone)?;
-        if reason.as_ref().is_some_and(|text| text.len() > 1000 || text.chars().any(char::is_control)) {
-            return Err(AdminError::invalid("reason", "use at most 1000 characters without control characters"));
+        if reason
+            .as_ref()
+            .is_some_and(|text| text.len() > 1000 || text.chars().any(char::is_control))
+        {
+            return Err(AdminError::invalid(
+                "reason",
+                "use at most 1000 characters without control characters",
+            ));
         }
         self.revoke_anchor(zone, admin, anchor, reason).await
     }
@@ -72,8 +78,9 @@ impl Engine {
             .write(zone, admin, |view| {
                 exists(view, anchor)?;
                 // Revoking again confirms what holds already.
-                if let Some(held) =
-                    view.revocations_of(anchor).find(|r| r.value.lifted_after.is_none())
+                if let Some(held) = view
+                    .revocations_of(anchor)
+                    .find(|r| r.value.lifted_after.is_none())
                 {
                     return Ok((Change::standalone(zone), held.value.clone()));
                 }
@@ -88,7 +95,13 @@ impl Engine {
                     lifted_after: None,
                 };
                 let mut change = Change::standalone(zone);
-                change.put(Kind::Revocation, id.uuid(), None, Version::ABSENT, &revocation)?;
+                change.put(
+                    Kind::Revocation,
+                    id.uuid(),
+                    None,
+                    Version::ABSENT,
+                    &revocation,
+                )?;
                 let mut event = self.admin_event(zone, admin, EventType::AuthorityRevoked);
                 event.target = Some(anchor.to_string());
                 event.reason = reason.clone();
@@ -103,11 +116,16 @@ impl Engine {
             })
             .await?;
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let handle = self.zone_handle(zone).ok_or_else(|| AdminError::not_found("zone", zone))?;
+        let handle = self
+            .zone_handle(zone)
+            .ok_or_else(|| AdminError::not_found("zone", zone))?;
         Ok(RevocationReceipt {
             id: revocation.id,
             revision: handle.view().position.revision,
-            confirmed_by: vec![Confirmation { node: self.config().node, elapsed_ms }],
+            confirmed_by: vec![Confirmation {
+                node: self.config().node,
+                elapsed_ms,
+            }],
             expired_leases: Vec::new(),
             elapsed_ms,
             revoked: BTreeMap::from([(anchor.noun().to_owned(), 1)]),
@@ -133,7 +151,9 @@ impl Engine {
                 .ok_or_else(|| AdminError::not_found("revocation", id))?;
             if held.value.anchor.is_final() {
                 let noun = held.value.anchor.noun();
-                return Err(AdminError::InUse(format!("the revocation of a {noun} is final")));
+                return Err(AdminError::InUse(format!(
+                    "the revocation of a {noun} is final"
+                )));
             }
             let mut change = Change::standalone(zone);
             if held.value.lifted_after.is_some() {
@@ -146,7 +166,13 @@ impl Engine {
             let mut event = self.admin_event(zone, admin, EventType::RevocationLifted);
             event.target = Some(held.value.anchor.to_string());
             change.events.push(event);
-            Ok((change, Versioned { version: held.version.next(), value: lifted }))
+            Ok((
+                change,
+                Versioned {
+                    version: held.version.next(),
+                    value: lifted,
+                },
+            ))
         })
         .await
     }
@@ -161,7 +187,11 @@ impl Engine {
         admin: &Admin,
     ) -> Result<Vec<Versioned<Revocation>>, AdminError> {
         let view = self.readable(admin, zone)?;
-        let mut all: Vec<_> = view.revocations.values().map(|r| Versioned::of(r)).collect();
+        let mut all: Vec<_> = view
+            .revocations
+            .values()
+            .map(|r| Versioned::of(r))
+            .collect();
         all.sort_by_key(|r| std::cmp::Reverse(r.value.id));
         Ok(all)
     }
@@ -177,11 +207,15 @@ impl Engine {
         mandate: &str,
         request_id: &str,
     ) -> Result<(), IssueError> {
-        let client = self.authenticate_client(credentials).map_err(|_| IssueError::InvalidClient)?;
+        let client = self
+            .authenticate_client(credentials)
+            .map_err(|_| IssueError::InvalidClient)?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) => opened,
             Err(RefusalCode::FeedStale) => {
-                return Err(IssueError::Unavailable("this node is behind; try again".to_owned()));
+                return Err(IssueError::Unavailable(
+                    "this node is behind; try again".to_owned(),
+                ));
             }
             Err(_) => return Ok(()),
         };
@@ -190,7 +224,11 @@ impl Engine {
             return Err(IssueError::UnauthorizedClient);
         }
         let label = client.application.to_string();
-        let operator = Operator::new(label, Role::Admin, caracal_core::RoleScope::Zone(claims.zone));
+        let operator = Operator::new(
+            label,
+            Role::Admin,
+            caracal_core::RoleScope::Zone(claims.zone),
+        );
         let admin = Admin::new(operator, request_id);
         self.revoke_anchor(claims.zone, &admin, Anchor::Mandate(claims.jti), None)
             .await
@@ -210,5 +248,9 @@ fn exists(view: &crate::view::ZoneView, anchor: Anchor) -> Result<(), AdminError
         Anchor::Zone(id) => view.zone.value.id == id && id != ZoneId::INSTANCE,
         Anchor::Delegation(_) | Anchor::Subject(_) => false,
     };
-    if found { Ok(()) } else { Err(AdminError::not_found(anchor.noun(), anchor)) }
+    if found {
+        Ok(())
+    } else {
+        Err(AdminError::not_found(anchor.noun(), anchor))
+    }
 }

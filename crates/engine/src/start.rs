@@ -72,13 +72,24 @@ impl Engine {
         let mut damaged = Vec::new();
         for zone in engine.state().list_zones().await? {
             let snapshot = engine.state().load(zone).await?;
-            let Some(view) = engine.0.loader.load(snapshot)? else { continue };
+            let Some(view) = engine.0.loader.load(snapshot)? else {
+                continue;
+            };
             if let Some(why) = engine.take_over(zone, view, &to_append).await? {
                 damaged.push((zone, why));
             }
         }
-        Follower { engine: engine.clone(), records, to_append }.spawn();
-        Appender { engine: engine.clone(), appends }.spawn();
+        Follower {
+            engine: engine.clone(),
+            records,
+            to_append,
+        }
+        .spawn();
+        Appender {
+            engine: engine.clone(),
+            appends,
+        }
+        .spawn();
         for (zone, why) in damaged {
             engine.open_new_log(zone, &why).await?;
         }
@@ -96,7 +107,9 @@ impl Engine {
             let revision: Revision = handle.view().position.revision;
             // A ledger that cannot be written must not keep the node from starting: it
             // answers, and denies.
-            handle.wait_recorded(revision, std::time::Duration::from_secs(2)).await;
+            handle
+                .wait_recorded(revision, std::time::Duration::from_secs(2))
+                .await;
         }
     }
 }

@@ -65,9 +65,21 @@ impl Engine {
             event.target = Some(id.to_string());
             event.target_name = Some(name.clone());
             change.events.push(event);
-            let text = secret.text().expose_str().map(|text| format_token(partition, id, text));
-            let token = Versioned { version: Version(1), value: token };
-            Ok((change, CreatedToken { token, text: text.filter(|_| !admin.dry_run) }))
+            let text = secret
+                .text()
+                .expose_str()
+                .map(|text| format_token(partition, id, text));
+            let token = Versioned {
+                version: Version(1),
+                value: token,
+            };
+            Ok((
+                change,
+                CreatedToken {
+                    token,
+                    text: text.filter(|_| !admin.dry_run),
+                },
+            ))
         })
         .await
     }
@@ -82,9 +94,15 @@ impl Engine {
         zone: Option<ZoneId>,
     ) -> Result<Vec<Versioned<ApiToken>>, AdminError> {
         let partition = self.require_tokens(admin, zone, Role::Viewer)?;
-        let handle =
-            self.zone_handle(partition).ok_or_else(|| AdminError::not_found("zone", partition))?;
-        Ok(handle.view().tokens.iter().map(|held| Versioned::of(held)).collect())
+        let handle = self
+            .zone_handle(partition)
+            .ok_or_else(|| AdminError::not_found("zone", partition))?;
+        Ok(handle
+            .view()
+            .tokens
+            .iter()
+            .map(|held| Versioned::of(held))
+            .collect())
     }
 
     /// Deletes an API token; it is refused from now on.
@@ -121,7 +139,10 @@ impl Engine {
     ) -> Result<ZoneId, AdminError> {
         match zone {
             Some(zone) => admin.operator.require(role, zone).map(|()| zone),
-            None => admin.operator.require_instance(role).map(|()| ZoneId::INSTANCE),
+            None => admin
+                .operator
+                .require_instance(role)
+                .map(|()| ZoneId::INSTANCE),
         }
     }
 }

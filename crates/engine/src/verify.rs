@@ -44,14 +44,20 @@ impl Engine {
                 let kid = mandate.kid();
                 let key = view.keys.find(kid).ok_or(RefusalCode::MandateInvalid)?;
                 let issuer = &view.zone.value.issuer;
-                let verified = caracal_crypto::verify_mandate(&mandate, key, issuer, now)
-                    .map_err(refusal)?;
+                let verified =
+                    caracal_crypto::verify_mandate(&mandate, key, issuer, now).map_err(refusal)?;
                 self.0.verified.insert(mandate.digest(), verified.clone());
                 verified
             }
         };
-        let decided_on = self.check_position(&handle, &view, &verified.claims().rev).await?;
-        Ok(OpenedMandate { mandate: verified, handle, decided_on })
+        let decided_on = self
+            .check_position(&handle, &view, &verified.claims().rev)
+            .await?;
+        Ok(OpenedMandate {
+            mandate: verified,
+            handle,
+            decided_on,
+        })
     }
 
     /// A mandate of another history (before a restore) is dead; one of a newer revision has
@@ -64,7 +70,10 @@ impl Engine {
     ) -> Result<Revision, RefusalCode> {
         let mut parts = rev.split('.');
         let epoch = parts.next().unwrap_or_default();
-        let revision = parts.next().and_then(|text| text.parse().ok()).map(Revision);
+        let revision = parts
+            .next()
+            .and_then(|text| text.parse().ok())
+            .map(Revision);
         let revision = revision.ok_or(RefusalCode::MandateInvalid)?;
         if !view.position.to_string().starts_with(&format!("{epoch}.")) {
             return Err(RefusalCode::MandateRevoked);
@@ -98,7 +107,10 @@ pub(crate) fn chain_of(
 
 /// True when something that the mandate stands on is dead.
 pub(crate) fn is_dead(view: &ZoneView, chain: &[Anchor], decided_on: Revision) -> Option<Anchor> {
-    chain.iter().copied().find(|anchor| view.ends(*anchor, decided_on))
+    chain
+        .iter()
+        .copied()
+        .find(|anchor| view.ends(*anchor, decided_on))
 }
 
 fn refusal(error: MandateError) -> RefusalCode {

@@ -16,6 +16,9 @@ pub struct Versioned<T> {
 
 impl<T: Clone> Versioned<T> {
     pub(crate) fn of(stored: &Stored<T>) -> Self {
-        Self { version: stored.version, value: stored.value.clone() }
+        Self {
+            version: stored.version,
+            value: stored.value.clone(),
+        }
     }
 }

@@ -56,7 +56,11 @@ impl ZoneView {
     /// The names that policies may use.
     pub(crate) fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
-            applications: self.applications.iter().map(|a| a.value.name.clone()).collect(),
+            applications: self
+                .applications
+                .iter()
+                .map(|a| a.value.name.clone())
+                .collect(),
             resources: self
                 .resources
                 .iter()
@@ -72,7 +76,8 @@ impl ZoneView {
 
     /// True when an active revocation refuses new authority on this anchor.
     pub(crate) fn is_revoked(&self, anchor: Anchor) -> bool {
-        self.revocations_of(anchor).any(|r| r.value.lifted_after.is_none())
+        self.revocations_of(anchor)
+            .any(|r| r.value.lifted_after.is_none())
     }
 
     /// True when a mandate that was decided on `revision` is dead because of this anchor.

@@ -18,7 +18,11 @@ impl Engine {
     ///
     /// # Errors
     /// Needs the role owner in all zones; the name must be free.
-    pub async fn create_zone(&self, admin: &Admin, name: Name) -> Result<Versioned<Zone>, AdminError> {
+    pub async fn create_zone(
+        &self,
+        admin: &Admin,
+        name: Name,
+    ) -> Result<Versioned<Zone>, AdminError> {
         admin.operator.require_instance(caracal_core::Role::Owner)?;
         if self.0.zone_names.pin().contains_key(&name) {
             return Err(AdminError::NameTaken(name.to_string()));
@@ -26,7 +30,10 @@ impl Engine {
         let id = ZoneId::new(self.now(), &self.random());
         let zone = self.new_zone(id, name)?;
         if admin.dry_run {
-            return Ok(Versioned { version: Version(1), value: zone });
+            return Ok(Versioned {
+                version: Version(1),
+                value: zone,
+            });
         }
         self.commit_zone(admin, zone).await
     }
@@ -34,7 +41,9 @@ impl Engine {
     /// Creates the partition of the instance, at the very first start.
     pub(crate) async fn create_instance(&self) -> Result<(), AdminError> {
         let admin = Admin::new(Operator::local(), self.new_request_id());
-        let name = INSTANCE_NAME.parse().map_err(|e| AdminError::invalid("name", e))?;
+        let name = INSTANCE_NAME
+            .parse()
+            .map_err(|e| AdminError::invalid("name", e))?;
         let zone = self.new_zone(ZoneId::INSTANCE, name)?;
         self.commit_zone(&admin, zone).await.map(drop)
     }
@@ -57,7 +66,10 @@ impl Engine {
         let position = self.commit_or_find(commit).await.map_err(refused)?;
         let handle = self.wait_for_zone(id).await?;
         self.confirm(&handle, position).await?;
-        Ok(Versioned { version, value: zone })
+        Ok(Versioned {
+            version,
+            value: zone,
+        })
     }
 
     async fn wait_for_zone(
@@ -139,7 +151,10 @@ impl Engine {
     /// # Errors
     /// When there is none.
     pub fn resolve_zone(&self, admin: &Admin, text: &str) -> Result<ZoneId, AdminError> {
-        let found = text.parse::<ZoneId>().ok().filter(|id| self.zone_handle(*id).is_some());
+        let found = text
+            .parse::<ZoneId>()
+            .ok()
+            .filter(|id| self.zone_handle(*id).is_some());
         let found = found.or_else(|| self.0.zone_names.pin().get(text).copied());
         found
             .filter(|id| admin.operator.scope().reaches(*id))
@@ -153,7 +168,9 @@ impl Engine {
         zone: ZoneId,
     ) -> Result<std::sync::Arc<crate::view::ZoneView>, AdminError> {
         admin.operator.require(caracal_core::Role::Viewer, zone)?;
-        let handle = self.zone_handle(zone).ok_or_else(|| AdminError::not_found("zone", zone))?;
+        let handle = self
+            .zone_handle(zone)
+            .ok_or_else(|| AdminError::not_found("zone", zone))?;
         Ok(handle.view())
     }
 }

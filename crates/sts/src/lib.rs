@@ -1,1 +1,15 @@
-//! What agents speak to: OAuth endpoints, metadata and keys.
+//! The door that agents speak to: OAuth endpoints, metadata and keys.
+//!
+//! It parses requests, asks the engine, and writes answers in OAuth's terms. It decides
+//! nothing, keeps nothing, and never speaks to another door.
+
+mod answer;
+mod client;
+mod form;
+mod introspect;
+mod metadata;
+mod revoke;
+mod router;
+mod token;
+
+pub use router::{StsConfig, router};

@@ -5,8 +5,10 @@
 //! `caracal-core` and the door that reads it. It does no I/O.
 
 mod admin;
+mod refusal;
 
 pub use admin::*;
+pub use refusal::RefusalBody;
 
 mod oauth;
 

@@ -46,7 +46,10 @@ impl Loader {
         let keys = Arc::new(ZoneKeys::open(&zone, &self.keyring)?);
         Ok(ZoneView {
             position,
-            zone: Arc::new(Stored { version: document.version, value: zone }),
+            zone: Arc::new(Stored {
+                version: document.version,
+                value: zone,
+            }),
             keys,
             applications: Table::default(),
             resources: Table::default(),
@@ -80,8 +83,10 @@ impl Loader {
                     *kind
                 }
             };
-            policy_changed |=
-                matches!(kind, Kind::Zone | Kind::Application | Kind::Resource | Kind::Bundle);
+            policy_changed |= matches!(
+                kind,
+                Kind::Zone | Kind::Application | Kind::Resource | Kind::Bundle
+            );
         }
         next.position = record.position;
         if policy_changed {
@@ -96,12 +101,16 @@ impl Loader {
             Kind::Zone => {
                 let zone: Zone = parse(document)?;
                 view.keys = Arc::new(ZoneKeys::open(&zone, &self.keyring)?);
-                view.zone = Arc::new(Stored { version, value: zone });
+                view.zone = Arc::new(Stored {
+                    version,
+                    value: zone,
+                });
             }
             Kind::Application => {
                 let value: Application = parse(document)?;
                 let name = value.name.clone();
-                view.applications.insert(document.id, name, Stored { version, value });
+                view.applications
+                    .insert(document.id, name, Stored { version, value });
             }
             Kind::Resource => {
                 let value: Resource = parse(document)?;
@@ -109,33 +118,42 @@ impl Loader {
                 let entry = ResourceEntry::prepare(value.clone(), version)
                     .map_err(|e| StartError::Damaged(e.message))?;
                 view.prepared.insert(name.clone(), Arc::new(entry));
-                view.resources.insert(document.id, name, Stored { version, value });
+                view.resources
+                    .insert(document.id, name, Stored { version, value });
             }
             Kind::Provider => {
                 let value: Provider = parse(document)?;
                 let name = value.name.clone();
-                view.providers.insert(document.id, name, Stored { version, value });
+                view.providers
+                    .insert(document.id, name, Stored { version, value });
             }
             Kind::Token => {
                 let value: caracal_core::ApiToken = parse(document)?;
                 let name = value.name.clone();
-                view.tokens.insert(document.id, name, Stored { version, value });
+                view.tokens
+                    .insert(document.id, name, Stored { version, value });
             }
             Kind::Bundle => {
                 let bundle: Bundle = parse(document)?;
                 let key = bundle.version.clone();
-                view.bundles.insert(key, Arc::new(StoredBundle { version, bundle }));
+                view.bundles
+                    .insert(key, Arc::new(StoredBundle { version, bundle }));
             }
             Kind::Revocation => {
                 let value: Revocation = parse(document)?;
                 if !view.revocations.contains_key(&document.id) {
-                    view.anchors.entry(value.anchor).or_default().push_back(document.id);
+                    view.anchors
+                        .entry(value.anchor)
+                        .or_default()
+                        .push_back(document.id);
                 }
-                view.revocations.insert(document.id, Arc::new(Stored { version, value }));
+                view.revocations
+                    .insert(document.id, Arc::new(Stored { version, value }));
             }
             Kind::Idempotency => {
                 let value: Remembered = parse(document)?;
-                view.remembered.insert(document.id, Arc::new(Stored { version, value }));
+                view.remembered
+                    .insert(document.id, Arc::new(Stored { version, value }));
             }
         }
         Ok(())
@@ -171,8 +189,11 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         Kind::Provider => view.providers.remove(id),
         Kind::Token => view.tokens.remove(id),
         Kind::Bundle => {
-            let version =
-                view.bundles.values().find(|b| b.bundle.id.uuid() == id).map(|b| b.bundle.version.clone());
+            let version = view
+                .bundles
+                .values()
+                .find(|b| b.bundle.id.uuid() == id)
+                .map(|b| b.bundle.version.clone());
             if let Some(version) = version {
                 view.bundles.remove(&version);
             }
@@ -192,7 +213,11 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
 
 fn parse<T: DeserializeOwned>(document: &Document) -> Result<T, StartError> {
     serde_json::from_str(&document.body).map_err(|error| {
-        StartError::Damaged(format!("{} `{}`: {error}", document.kind.as_str(), document.id))
+        StartError::Damaged(format!(
+            "{} `{}`: {error}",
+            document.kind.as_str(),
+            document.id
+        ))
     })
 }
 
@@ -209,5 +234,12 @@ pub(crate) fn document<T: serde::Serialize>(
         why: format!("cannot write the object: {error}"),
         done: false,
     })?;
-    Ok(Document { zone, kind, id, name: name.cloned(), version, body: body.into() })
+    Ok(Document {
+        zone,
+        kind,
+        id,
+        name: name.cloned(),
+        version,
+        body: body.into(),
+    })
 }

@@ -43,5 +43,7 @@ impl PolicyCache {
 
 /// The version of a set of policies.
 pub(crate) fn version_of(policies: &[PolicySource]) -> BundleVersion {
-    BundleVersion::from_digest(&caracal_crypto::sha256(&caracal_policy::canonical_bytes(policies)))
+    BundleVersion::from_digest(&caracal_crypto::sha256(&caracal_policy::canonical_bytes(
+        policies,
+    )))
 }

@@ -19,7 +19,10 @@ impl ZoneKeys {
     }
 
     pub(crate) fn open(zone: &Zone, keyring: &Keyring) -> Result<Self, StartError> {
-        let sealed = |why: String| StartError::Keys { zone: zone.name.clone(), why };
+        let sealed = |why: String| StartError::Keys {
+            zone: zone.name.clone(),
+            why,
+        };
         let current = zone
             .mandate_keys
             .first()
@@ -27,21 +30,28 @@ impl ZoneKeys {
         let private = keyring
             .open(&current.private, &Self::context(zone.id, "mandate-key"))
             .map_err(|e| sealed(e.to_string()))?;
-        let signer = MandateSigner::from_pkcs8(current.id, &private)
-            .map_err(|e| sealed(e.to_string()))?;
+        let signer =
+            MandateSigner::from_pkcs8(current.id, &private).map_err(|e| sealed(e.to_string()))?;
         let mut public = Vec::with_capacity(zone.mandate_keys.len());
         for key in &zone.mandate_keys {
-            let opened = PublicKey::from_public(key.id, &key.public)
-                .map_err(|e| sealed(e.to_string()))?;
+            let opened =
+                PublicKey::from_public(key.id, &key.public).map_err(|e| sealed(e.to_string()))?;
             public.push((key.id, opened));
         }
         let digest = keyring
             .open(&zone.digest_key, &Self::context(zone.id, "digest-key"))
             .map_err(|e| sealed(e.to_string()))?;
-        Ok(Self { signer, public, digest })
+        Ok(Self {
+            signer,
+            public,
+            digest,
+        })
     }
 
     pub(crate) fn find(&self, kid: KeyId) -> Option<&PublicKey> {
-        self.public.iter().find(|(id, _)| *id == kid).map(|(_, key)| key)
+        self.public
+            .iter()
+            .find(|(id, _)| *id == kid)
+            .map(|(_, key)| key)
     }
 }

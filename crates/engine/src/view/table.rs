@@ -21,13 +21,19 @@ pub(crate) struct Table<T> {
 
 impl<T> Clone for Table<T> {
     fn clone(&self) -> Self {
-        Self { by_name: self.by_name.clone(), names: self.names.clone() }
+        Self {
+            by_name: self.by_name.clone(),
+            names: self.names.clone(),
+        }
     }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { by_name: imbl::OrdMap::new(), names: imbl::HashMap::new() }
+        Self {
+            by_name: imbl::OrdMap::new(),
+            names: imbl::HashMap::new(),
+        }
     }
 }
 
@@ -51,7 +57,9 @@ impl<T> Table<T> {
             Some(name) => std::ops::Bound::Excluded(name.clone()),
             None => std::ops::Bound::Unbounded,
         };
-        self.by_name.range((start, std::ops::Bound::Unbounded)).map(|(_, value)| value)
+        self.by_name
+            .range((start, std::ops::Bound::Unbounded))
+            .map(|(_, value)| value)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,0 +1,108 @@
+//! Answers of the OAuth endpoints.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use caracal_engine::IssueError;
+use caracal_wire::OauthError;
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::router::Sts;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
+
+/// A refusal in OAuth's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) description: String,
+    pub(crate) gate: Option<&'static str>,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, code: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            description: description.into(),
+            gate: None,
+        }
+    }
+
+    pub(crate) fn invalid_request(description: impl Into<String>) -> Self {
+        Self::new(400, "invalid_request", description)
+    }
+
+    pub(crate) fn answer(self, request_id: &str) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = OauthError {
+            error: self.code.to_owned(),
+            error_description: self.description,
+            request_id: request_id.to_owned(),
+            gate: self.gate.map(str::to_owned),
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Basic realm=\"caracal\", charset=\"UTF-8\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        mark(response, request_id)
+    }
+}
+
+impl From<IssueError> for Refused {
+    fn from(error: IssueError) -> Self {
+        let gate = match &error {
+            IssueError::AccessDenied { gate, .. } => Some(*gate),
+            _ => None,
+        };
+        Self {
+            status: error.status(),
+            code: error.code(),
+            description: error.to_string(),
+            gate,
+        }
+    }
+}
+
+/// A JSON answer that no cache keeps.
+pub(crate) fn json<T: Serialize>(body: &T, request_id: &str) -> Response {
+    mark(Json(body).into_response(), request_id)
+}
+
+/// Adds what every answer carries.
+pub(crate) fn mark(mut response: Response, request_id: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("pragma", HeaderValue::from_static("no-cache"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+pub(crate) async fn not_found(State(sts): State<Sts>) -> Response {
+    let request_id = sts.engine.new_request_id();
+    Refused::new(404, "not_found", "there is nothing at this path").answer(&request_id)
+}
+
+pub(crate) async fn wrong_method(State(sts): State<Sts>) -> Response {
+    let request_id = sts.engine.new_request_id();
+    Refused::new(
+        405,
+        "invalid_request",
+        "this path does not take this method",
+    )
+    .answer(&request_id)
+}

@@ -1,0 +1,106 @@
+//! How a client authenticates: `client_secret_basic` or `client_secret_post`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use caracal_core::Secret;
+use caracal_engine::ClientCredentials;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use url::form_urlencoded;
+
+use crate::answer::Refused;
+use crate::form::Form;
+
+/// Reads the client's credentials from the header or the form; not from both.
+pub(crate) fn credentials(
+    headers: &HeaderMap,
+    form: &mut Form,
+) -> Result<ClientCredentials, Refused> {
+    let named = named_client(form)?;
+    let posted = form.take_secret("client_secret");
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let header = values.next();
+    if values.next().is_some() {
+        return Err(Refused::invalid_request(
+            "there are several `Authorization` headers",
+        ));
+    }
+    match (header, posted) {
+        (Some(_), Some(_)) => Err(Refused::invalid_request(
+            "use the `Authorization` header or `client_secret`, not both",
+        )),
+        (Some(value), None) => {
+            let (client_id, secret) = value.to_str().ok().and_then(basic).ok_or_else(|| {
+                Refused::new(
+                    401,
+                    "invalid_client",
+                    "the `Authorization` header is not HTTP Basic",
+                )
+            })?;
+            if named.is_some_and(|named| named != client_id) {
+                let why = "the header and the form name different clients";
+                return Err(Refused::invalid_request(why));
+            }
+            Ok(ClientCredentials { client_id, secret })
+        }
+        (None, Some(secret)) => {
+            let client_id =
+                named.ok_or_else(|| Refused::invalid_request("`client_id` is required"))?;
+            Ok(ClientCredentials { client_id, secret })
+        }
+        (None, None) => {
+            let why = "the client does not authenticate: use HTTP Basic or `client_secret`";
+            Err(Refused::new(401, "invalid_client", why))
+        }
+    }
+}
+
+/// `client_id`, or `application_id`, which is accepted in its place.
+fn named_client(form: &Form) -> Result<Option<String>, Refused> {
+    match (form.find("client_id"), form.find("application_id")) {
+        (Some(a), Some(b)) if a != b => Err(Refused::invalid_request(
+            "`client_id` and `application_id` differ",
+        )),
+        (a, b) => Ok(a.or(b).map(str::to_owned)),
+    }
+}
+
+/// RFC 6749, section 2.3.1: both parts are form-encoded inside the Basic credentials.
+fn basic(header: &str) -> Option<(String, Secret)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((form_decode(id), Secret::from(form_decode(secret))))
+}
+
+fn form_decode(text: &str) -> String {
+    // A lone value: parsing `=text` gives it back decoded, unless it holds a raw separator.
+    if text.contains(['&', '=']) {
+        return text.to_owned();
+    }
+    let encoded = format!("={text}");
+    form_urlencoded::parse(encoded.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_form_decoded() {
+        let header = format!("Basic {}", STANDARD.encode("app_1:a%2Bb"));
+        let (id, secret) = basic(&header).unwrap();
+        assert_eq!(id, "app_1");
+        assert_eq!(secret.expose(), b"a+b");
+        for bad in ["Basic", "Basic !", "Bearer abc", "Basic YQ=="] {
+            assert!(basic(bad).is_none(), "{bad} was accepted");
+        }
+    }
+}

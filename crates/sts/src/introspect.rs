@@ -1,0 +1,47 @@
+//! The introspection endpoint (RFC 7662).
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use crate::answer::{Refused, json as answer_json};
+use crate::client::credentials;
+use crate::form::Form;
+use crate::router::Sts;
+
+pub(crate) async fn introspect(
+    State(sts): State<Sts>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request_id = sts.engine.new_request_id();
+    match answer(&sts, &headers, &body).await {
+        Ok(answer) => answer_json(&answer, &request_id),
+        Err(refused) => refused.answer(&request_id),
+    }
+}
+
+async fn answer(sts: &Sts, headers: &HeaderMap, body: &Bytes) -> Result<Value, Refused> {
+    let mut form = Form::parse(headers, body)?;
+    let client = credentials(headers, &mut form)?;
+    let mandate = form
+        .find("token")
+        .ok_or_else(|| Refused::invalid_request("`token` is required"))?;
+    let Some(claims) = sts.engine.introspect(&client, mandate).await? else {
+        return Ok(json!({ "active": false }));
+    };
+    let mut answer = serde_json::to_value(&claims).map_err(|_| {
+        Refused::new(
+            503,
+            "temporarily_unavailable",
+            "the claims cannot be written",
+        )
+    })?;
+    if let Value::Object(members) = &mut answer {
+        members.insert("active".to_owned(), Value::Bool(true));
+        members.insert("token_type".to_owned(), Value::from("Bearer"));
+    }
+    Ok(answer)
+}

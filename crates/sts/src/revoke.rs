@@ -1,0 +1,33 @@
+//! The revocation endpoint (RFC 7009).
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+
+use crate::answer::{Refused, mark};
+use crate::client::credentials;
+use crate::form::Form;
+use crate::router::Sts;
+
+pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Bytes) -> Response {
+    let request_id = sts.engine.new_request_id();
+    match answer(&sts, &headers, &body, &request_id).await {
+        Ok(()) => mark(StatusCode::OK.into_response(), &request_id),
+        Err(refused) => refused.answer(&request_id),
+    }
+}
+
+async fn answer(
+    sts: &Sts,
+    headers: &HeaderMap,
+    body: &Bytes,
+    request_id: &str,
+) -> Result<(), Refused> {
+    let mut form = Form::parse(headers, body)?;
+    let client = credentials(headers, &mut form)?;
+    let mandate = form
+        .find("token")
+        .ok_or_else(|| Refused::invalid_request("`token` is required"))?;
+    Ok(sts.engine.revoke_own(&client, mandate, request_id).await?)
+}
