@@ -1,7 +1,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::upstream::*;
 use crate::{Destination, Egress, EgressError, EgressRules, Refusal};
@@ -150,6 +150,8 @@ async fn redirects_are_answers_and_host_is_that_of_the_uri() {
     request
         .headers_mut()
         .insert("host", HeaderValue::from_static("elsewhere.example"));
+    // As a request that came in over HTTP/2 would have it.
+    *request.version_mut() = Version::HTTP_2;
     let answer = send(&egress(), &PRIVATE, request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FOUND);
     let head = upstream.join().unwrap();
