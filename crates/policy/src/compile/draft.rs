@@ -11,6 +11,9 @@ use crate::scan::Piece;
 use crate::statement::{Head, Statement};
 use crate::usage::Usage;
 
+/// How many actions a statement may name: it is checked under each of them.
+const MAX_ACTIONS: usize = 256;
+
 pub(super) struct Draft<'t> {
     source: &'t PolicySource,
     /// The position of the source among the policies.
@@ -41,6 +44,18 @@ impl<'t> Draft<'t> {
         let at =
             |offset, message: String| PolicyError::at(&source.name, &source.cedar, offset, message);
         let mut errors = Vec::new();
+        let actions = piece
+            .references
+            .iter()
+            .filter(|r| r.type_name == "Action")
+            .count();
+        if actions > MAX_ACTIONS {
+            let message =
+                format!("the statement names {actions} actions, the limit is {MAX_ACTIONS}");
+            return Err(vec![
+                at(piece.offset, message).hint("split it, or leave the action open"),
+            ]);
+        }
         for reference in &piece.references {
             if let Err(unknown) = names.check(reference) {
                 errors.push(at(reference.offset, unknown.message).hint(unknown.hint));
@@ -55,22 +70,7 @@ impl<'t> Draft<'t> {
         });
         let head = Head::of(&policy);
         if errors.is_empty() {
-            if let (Some(resource), Some(actions)) = (&head.resource, &head.actions) {
-                for action in actions
-                    .iter()
-                    .filter(|action| !names.declares(resource, action))
-                {
-                    let place = piece
-                        .references
-                        .iter()
-                        .find(|r| r.type_name == "Action" && r.id == *action)
-                        .map_or(piece.offset, |r| r.offset);
-                    let message = format!(
-                        "the resource `resource://{resource}` does not declare the scope `{action}`"
-                    );
-                    errors.push(at(place, message).hint(names.hint_for(resource, action)));
-                }
-            }
+            errors.extend(undeclared(source, &piece, &head, names));
         }
         let usage = match policy.to_json() {
             Ok(json) => Usage::of(&json),
@@ -147,6 +147,33 @@ impl<'t> Draft<'t> {
             self.obligation,
         )
     }
+}
+
+/// The pinned resource must declare every pinned action, or the two can never meet.
+fn undeclared(
+    source: &PolicySource,
+    piece: &Piece<'_>,
+    head: &Head,
+    names: &Names<'_>,
+) -> Vec<PolicyError> {
+    let (Some(resource), Some(actions)) = (&head.resource, &head.actions) else {
+        return Vec::new();
+    };
+    let undeclared = actions
+        .iter()
+        .filter(|action| !names.declares(resource, action));
+    let error = |action: &String| {
+        let place = piece
+            .references
+            .iter()
+            .find(|r| r.type_name == "Action" && r.id == *action);
+        let offset = place.map_or(piece.offset, |r| r.offset);
+        let message =
+            format!("the resource `resource://{resource}` does not declare the scope `{action}`");
+        PolicyError::at(&source.name, &source.cedar, offset, message)
+            .hint(names.hint_for(resource, action))
+    };
+    undeclared.map(error).collect()
 }
 
 fn located(

@@ -1,6 +1,6 @@
 //! Strict validation against the schema.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicySet, ValidationMode, ValidationWarning, Validator};
 
@@ -9,11 +9,15 @@ use crate::PolicyError;
 use crate::reference::Names;
 use crate::schema::{LEND, schema};
 
+/// About how many actions one schema has.
+const ACTIONS: usize = 16;
+
 /// Cedar checks every statement under every action of the schema, which for a thousand of
-/// each takes minutes. All actions have the same types, so a statement is checked under the
-/// actions that it names, lending, and one that stands for all the others.
+/// each takes minutes. All actions have the same types, so it is enough to check a statement
+/// under the actions that it names, lending, and one that stands for all the others.
+/// Building a schema has its price too, so statements with few actions share one.
 pub(super) fn typecheck(drafts: &[Draft<'_>], names: &Names<'_>) -> Vec<PolicyError> {
-    let mut groups: HashMap<BTreeSet<&str>, Vec<&Draft<'_>>> = HashMap::new();
+    let mut groups: BTreeMap<BTreeSet<&str>, Vec<&Draft<'_>>> = BTreeMap::new();
     for draft in drafts {
         let mut actions: BTreeSet<&str> = draft.actions().collect();
         actions.insert(LEND);
@@ -25,11 +29,22 @@ pub(super) fn typecheck(drafts: &[Draft<'_>], names: &Names<'_>) -> Vec<PolicyEr
         groups.entry(actions).or_default().push(draft);
     }
     let mut errors = Vec::new();
-    for (actions, group) in groups {
-        if let Err(e) = typecheck_group(&actions, &group, drafts, &mut errors) {
+    let mut check = |actions: &BTreeSet<&str>, group: &[&Draft<'_>]| {
+        if let Err(e) = typecheck_group(actions, group, drafts, &mut errors) {
             errors.push(PolicyError::of_set(e));
         }
+    };
+    let (mut shared, mut together) = (BTreeSet::new(), Vec::new());
+    for (actions, group) in groups {
+        if !together.is_empty() && shared.union(&actions).count() > ACTIONS {
+            check(&shared, &together);
+            shared.clear();
+            together.clear();
+        }
+        shared.extend(actions);
+        together.extend(group);
     }
+    check(&shared, &together);
     errors.sort_by(|a, b| (&a.policy, a.line, a.column).cmp(&(&b.policy, b.line, b.column)));
     errors
 }

@@ -23,6 +23,13 @@ fn hostile_texts_get_a_clear_error() {
             when(&format!("\"{}\" == \"\"", "*".repeat(5000))),
             "2048 bytes",
         ),
+        (
+            format!(
+                "permit(principal, action in [{}], resource);",
+                ["Action::\"files:read\""; 300].join(",")
+            ),
+            "names 300 actions",
+        ),
         ("(".to_owned(), "still open"),
         ("\u{0}".to_owned(), "no meaning"),
         ("@".repeat(1000), "unexpected"),
