@@ -23,6 +23,9 @@ mod tile_hashes;
 mod tile_source;
 mod tree_state;
 
+#[cfg(test)]
+mod fixture;
+
 pub use chain::chain_hash;
 pub use checkpoint::{Checkpoint, open_checkpoint};
 pub use consistency::{ConsistencyProof, prove_consistency, verify_consistency};
