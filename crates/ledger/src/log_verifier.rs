@@ -219,18 +219,17 @@ impl<'h> LogVerifier<'h> {
             return;
         };
         let root = self.tree.root();
-        let covered = self.covered;
-        for head in heads {
-            if head.root == root {
-                self.covered = self.tree.size;
-            } else if self.mismatch.is_none() {
-                let label = head.label.clone();
-                self.mismatch = Some(Mismatch {
-                    size: self.tree.size,
-                    covered,
-                    label,
-                });
-            }
+        let other = heads.iter().find(|head| head.root != root);
+        if let (Some(head), None) = (other, &self.mismatch) {
+            self.mismatch = Some(Mismatch {
+                size: self.tree.size,
+                covered: self.covered,
+                label: head.label.clone(),
+            });
+        }
+        // Behind a mismatch nothing is proven, whoever signed it anew.
+        if self.mismatch.is_none() {
+            self.covered = self.tree.size;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use tlog_tiles::{Error, HASH_SIZE, Hash, HashReader, Tile, split_stored_hash_index};
 
@@ -52,11 +53,10 @@ impl<'a, T: TileSource> TileHashes<'a, T> {
             });
         }
         let mut cache = self.cache.borrow_mut();
-        if !cache.contains_key(&(tile_level, tile_n)) {
-            let bytes = read_tile(self.source, tile_level, tile_n, width)?;
-            cache.insert((tile_level, tile_n), bytes);
-        }
-        let bytes = cache.get(&(tile_level, tile_n)).ok_or_else(bad)?;
+        let bytes = match cache.entry((tile_level, tile_n)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(read_tile(self.source, tile_level, tile_n, width)?),
+        };
         let tile = Tile::new(TILE_HEIGHT, tile_level, tile_n, width.into(), false);
         tile.hash_at_index(bytes, index).map_err(|_| bad())
     }

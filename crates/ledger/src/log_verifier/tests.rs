@@ -300,7 +300,7 @@ fn a_log_signed_anew_does_not_match_an_older_checkpoint() {
     let report = Case::signed(&[outside.clone(), log.checkpoint(&rewritten)])
         .hinted(&rewritten)
         .run(&log, &rewritten);
-    assert_eq!(first_bad(&report), Some(0));
+    assert_eq!((first_bad(&report), report.covered), (Some(0), 0));
     assert!(why(&report).contains("file 0"));
     // Two checkpoints of one size that differ cannot both be met.
     let forked = [log.checkpoint(&honest), log.checkpoint(&rewritten), outside];
