@@ -135,20 +135,15 @@ fn put(connection: &Connection, document: &Document) -> Result<(), CommitError> 
     if let Some(name) = &document.name {
         // A zone's name is unique in the instance, any other in its zone.
         let sql = if document.kind == Kind::Zone {
-            "SELECT 1 FROM documents WHERE kind = 'zone' AND name IS NOT NULL AND name = $1 AND (zone, id) <> ($2, $3)"
+            "SELECT 1 FROM documents WHERE kind = 'zone' AND kind = $1 AND name IS NOT NULL AND name = $2
+             AND (zone, id) <> ($3, $4)"
         } else {
-            "SELECT 1 FROM documents WHERE kind = $4 AND name IS NOT NULL AND name = $1 AND zone = $2 AND id <> $3"
+            "SELECT 1 FROM documents WHERE kind = $1 AND name IS NOT NULL AND name = $2 AND zone = $3 AND id <> $4"
         };
-        let mut statement = connection.prepare_cached(sql)?;
-        let taken: Option<i64> = if document.kind == Kind::Zone {
-            statement
-                .query_row((name.as_str(), zone, id), |row| row.get(0))
-                .optional()?
-        } else {
-            statement
-                .query_row((name.as_str(), zone, id, kind), |row| row.get(0))
-                .optional()?
-        };
+        let taken: Option<i64> = connection
+            .prepare_cached(sql)?
+            .query_row((kind, name.as_str(), zone, id), |row| row.get(0))
+            .optional()?;
         if taken.is_some() {
             return Err(CommitError::NameTaken {
                 kind: document.kind,

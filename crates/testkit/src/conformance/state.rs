@@ -1,0 +1,7 @@
+//! Checks of the state store.
+
+pub(super) mod commit;
+pub(super) mod concurrency;
+pub(super) mod history;
+pub(super) mod names;
+pub(super) mod refusal;
