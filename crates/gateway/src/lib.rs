@@ -1,1 +1,26 @@
 //! The streaming proxy: verify, authorize, inject, forward.
+//!
+//! It speaks to the engine and to the guarded way out, and to nothing else. It must never
+//! forward anything without a [`caracal_engine::Permit`], never read a request's body before
+//! the call is authorised, never collect a body, never send a mandate upstream, and never
+//! leave a call's end unrecorded.
+
+mod answer_body;
+mod call;
+mod connection;
+mod forward;
+mod framing;
+mod gateway;
+mod gateway_config;
+mod handle;
+mod hygiene;
+mod location;
+mod mandate;
+mod own_endpoints;
+mod query;
+mod refused;
+mod route;
+mod upload;
+
+pub use gateway::Gateway;
+pub use gateway_config::GatewayConfig;

@@ -1,0 +1,155 @@
+//! The body of an answer: bytes of our own, or the upstream's as they come.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::call::Call;
+use crate::connection::ConnectionState;
+use crate::upload::UploadState;
+
+/// The body of an answer.
+pub(crate) struct AnswerBody(Source);
+
+enum Source {
+    Whole(Option<Bytes>),
+    Forwarded(Box<Forwarded>),
+}
+
+/// An upstream's body on its way to the client, frame by frame. Its errors end the connection
+/// without the final chunk, so that a cut answer never looks complete.
+struct Forwarded {
+    incoming: Incoming,
+    call: Call,
+    connection: Arc<ConnectionState>,
+    upload: Option<Arc<UploadState>>,
+}
+
+/// Why a forwarded body ended early. The client sees only that it did.
+#[derive(Debug)]
+pub(crate) struct CutShort(&'static str);
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer was cut short: `{}`", self.0)
+    }
+}
+
+impl std::error::Error for CutShort {}
+
+impl AnswerBody {
+    /// Bytes of our own.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self(Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// The upstream's bytes, until the revocation of the call or `deadline`.
+    pub(crate) fn forwarded(
+        incoming: Incoming,
+        mut call: Call,
+        connection: Arc<ConnectionState>,
+        upload: Option<Arc<UploadState>>,
+        deadline: Instant,
+    ) -> Self {
+        if incoming.is_end_stream() {
+            call.finish(None);
+        } else if let Some(permit) = call.permit() {
+            connection.watch(permit.cut().clone(), deadline);
+        }
+        Self(Source::Forwarded(Box::new(Forwarded {
+            incoming,
+            call,
+            connection,
+            upload,
+        })))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match &mut self.0 {
+            Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Forwarded(forwarded) => forwarded.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Whole(bytes) => bytes.is_none(),
+            Source::Forwarded(forwarded) => forwarded.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Source::Forwarded(forwarded) => forwarded.incoming.size_hint(),
+        }
+    }
+}
+
+impl Forwarded {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if self.call.is_cut() {
+            return self.cut_short("mandate_revoked");
+        }
+        loop {
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) if frame.is_data() => {
+                    if self.incoming.is_end_stream() {
+                        self.complete();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                // Trailers can say what headers must not, and nothing here needs them.
+                Some(Ok(_)) => {}
+                Some(Err(_)) => {
+                    let refused = self.upload.as_ref().and_then(|upload| upload.failure());
+                    return self.cut_short(refused.map_or("upstream_broke", |f| f.reason()));
+                }
+                None => {
+                    self.complete();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self) {
+        self.connection.unwatch();
+        self.call.finish(None);
+    }
+
+    fn cut_short(&mut self, reason: &'static str) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        self.connection.unwatch();
+        self.call.finish(Some(reason));
+        Poll::Ready(Some(Err(CutShort(reason))))
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        self.connection.unwatch();
+    }
+}
+
+impl From<Infallible> for CutShort {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

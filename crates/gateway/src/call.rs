@@ -1,0 +1,61 @@
+//! A call under way: a permit whose end is recorded whatever happens.
+
+use std::sync::Arc;
+
+use caracal_engine::{Outcome, Permit};
+
+use crate::connection::ConnectionState;
+
+/// Holds the permit and records the end exactly once: when the answer is complete, when
+/// something fails, or when this is dropped because client, process or connection went away.
+pub(crate) struct Call {
+    permit: Option<Permit>,
+    connection: Arc<ConnectionState>,
+    status: Option<u16>,
+}
+
+impl Call {
+    pub(crate) fn new(permit: Permit, connection: Arc<ConnectionState>) -> Self {
+        Self {
+            permit: Some(permit),
+            connection,
+            status: None,
+        }
+    }
+
+    /// The permit, until the call has ended.
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+
+    /// Notes that the upstream's answer began.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// True once a revocation has ended the authority of the call.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.permit
+            .as_ref()
+            .is_some_and(|permit| permit.cut().is_cancelled())
+    }
+
+    /// Records the end; what comes later changes nothing.
+    pub(crate) fn finish(&mut self, reason: Option<&'static str>) {
+        if let Some(permit) = self.permit.take() {
+            permit.finish(Outcome {
+                status: self.status,
+                reason,
+            });
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            let reason = self.connection.ended().unwrap_or("client_gone");
+            self.finish(Some(reason));
+        }
+    }
+}

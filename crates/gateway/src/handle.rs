@@ -1,0 +1,193 @@
+//! One request, from its head to its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use caracal_core::{MandateSlot, RefusalCode, RequestPath};
+use caracal_engine::CallRequest;
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{Request, Response, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::Gateway;
+use crate::answer_body::AnswerBody;
+use crate::connection::ConnectionState;
+use crate::forward::{Outbound, forward};
+use crate::framing;
+use crate::mandate::{check_places, find_mandate};
+use crate::own_endpoints::{find_own, metadata_url};
+use crate::query::Query;
+use crate::refused::Refused;
+use crate::route::find_route;
+
+/// How much of a refused request's body is read, and for how long, to keep the connection.
+const DRAIN_BYTES: u64 = 64 * 1024;
+const DRAIN_TIME: Duration = Duration::from_millis(100);
+
+/// Answers a request. Nothing of its body is used before it is authorised.
+pub(crate) async fn handle(
+    gateway: Gateway,
+    connection: Arc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let request_id = gateway.0.engine.new_request_id();
+    let (mut parts, body) = request.into_parts();
+    // With it goes every way to take the connection over.
+    parts.extensions.clear();
+    connection.begin(!body.is_end_stream(), parts.version == Version::HTTP_10);
+    let expects = parts.headers.contains_key(EXPECT);
+    let mut exchange = Exchange {
+        gateway: &gateway,
+        connection: &connection,
+        request_id: &request_id,
+        body: Some(body),
+        metadata: None,
+    };
+    match exchange.answer(parts).await {
+        Ok(answer) => answer,
+        Err(refused) => {
+            if let Some(body) = exchange.body.take()
+                && !expects
+                && drain(body).await
+            {
+                connection.body_read();
+            }
+            let close = connection.is_unread();
+            refused.into_answer(&request_id, exchange.metadata.as_deref(), close)
+        }
+    }
+}
+
+/// A request under way.
+struct Exchange<'a> {
+    gateway: &'a Gateway,
+    connection: &'a Arc<ConnectionState>,
+    request_id: &'a str,
+    /// The body, until it goes upstream.
+    body: Option<Incoming>,
+    /// Where the metadata of the resource is, once the path has named one.
+    metadata: Option<String>,
+}
+
+impl Exchange<'_> {
+    async fn answer(&mut self, parts: Parts) -> Result<Response<AnswerBody>, Refused> {
+        let Parts {
+            method,
+            uri,
+            version,
+            headers,
+            ..
+        } = parts;
+        let (engine, config) = (&self.gateway.0.engine, &self.gateway.0.config);
+        framing::check(&method, &uri, version, &headers)?;
+        let path = RequestPath::parse(uri.path())
+            .map_err(|error| Refused::code(RefusalCode::PathInvalid, error.to_string()))?;
+        let own = find_own(engine, &config.public_url, &method, &path, self.request_id);
+        if let Some(own) = own {
+            return own;
+        }
+        let route = find_route(&path, &headers)?;
+        let query = Query::parse(uri.query())?;
+        let is_ours = |text: &str| {
+            caracal_engine::find_issuer(text).is_some_and(|issuer| engine.find_zone_issuer(&issuer))
+        };
+
+        let target = async {
+            let found = find_mandate(&headers, &query, &is_ours)?;
+            let opened = engine.open_mandate(&found.text).await.map_err(unopened)?;
+            let target = engine
+                .select_resource(opened, &route.selector, self.request_id)
+                .await?;
+            let slots = &target.entry().resource().mandate_in;
+            check_places(&found, &headers, &query, slots, &is_ours)?;
+            Ok::<_, Refused>(target)
+        };
+        let target = match target.await {
+            Ok(target) => target,
+            Err(refused) => {
+                if refused.status() == 401 {
+                    self.metadata = metadata_url(&config.public_url, &route.selector);
+                }
+                return Err(refused);
+            }
+        };
+
+        let mandate_parameters = target
+            .entry()
+            .resource()
+            .mandate_in
+            .iter()
+            .filter_map(parameter);
+        let call = CallRequest {
+            request_id: self.request_id,
+            method: method.as_str(),
+            path: route.rest,
+            query: query.decoded_without(mandate_parameters),
+        };
+        let permit = engine.authorize_call(target, call).await?;
+        let outbound = Outbound {
+            egress: &self.gateway.0.egress,
+            connection: self.connection,
+            request_id: self.request_id,
+            method,
+            query: &query,
+            headers,
+        };
+        forward(outbound, permit, &mut self.body).await
+    }
+}
+
+/// The parameter that a slot names.
+pub(crate) fn parameter(slot: &MandateSlot) -> Option<&str> {
+    match slot {
+        MandateSlot::Query(name) => Some(name),
+        MandateSlot::Header(_) | MandateSlot::BasicPassword => None,
+    }
+}
+
+fn unopened(code: RefusalCode) -> Refused {
+    let detail = match code {
+        RefusalCode::MandateExpired => "the mandate has expired",
+        RefusalCode::MandateRevoked => "the mandate belongs to a history that was given up",
+        RefusalCode::FeedStale => "this node has not yet seen what the mandate was decided on",
+        _ => "the mandate is not one of this instance, or its signature does not hold",
+    };
+    let refused = Refused::code(code, detail);
+    match code {
+        RefusalCode::FeedStale => refused.hint("try again"),
+        _ => refused.hint("get a fresh mandate from the STS"),
+    }
+}
+
+/// Reads a small body to its end, so that the connection can go on. False when it is too
+/// large or too slow.
+async fn drain(mut body: Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    if body
+        .size_hint()
+        .exact()
+        .is_some_and(|length| length > DRAIN_BYTES)
+    {
+        return false;
+    }
+    let reading = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, reading)
+        .await
+        .unwrap_or(false)
+}

@@ -1,0 +1,255 @@
+//! Answers of the Gateway's own that say no.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use caracal_core::RefusalCode;
+use caracal_engine::{Receipt, Refusal};
+use caracal_wire::RefusalBody;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::answer_body::AnswerBody;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
+pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("caracal-receipt");
+const REFUSAL: HeaderName = HeaderName::from_static("caracal-refusal");
+
+/// A refused request. An answer of this kind is never an upstream's.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    why: Why,
+    detail: String,
+    hint: Option<String>,
+    receipt: Option<Box<Receipt>>,
+    allow: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// A code of the contract.
+    Code(RefusalCode),
+    /// The request is no request that the Gateway speaks.
+    Other(u16, &'static str, &'static str),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let mut refused = Self::code(refusal.code, refusal.detail);
+        refused.hint = refusal.hint;
+        refused
+    }
+}
+
+impl Refused {
+    pub(crate) fn code(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self::of(Why::Code(code), detail)
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::of(
+            Why::Other(400, "request_invalid", "the request is not acceptable"),
+            detail,
+        )
+    }
+
+    pub(crate) fn unmet_expectation() -> Self {
+        let detail = "no expectation but `100-continue` is understood";
+        Self::of(
+            Why::Other(417, "request_invalid", "the request is not acceptable"),
+            detail,
+        )
+    }
+
+    pub(crate) fn upgrade() -> Self {
+        let why = Why::Other(501, "upgrade_unsupported", "no other protocol is spoken");
+        Self::of(why, "the connection cannot be upgraded")
+            .hint("send plain HTTP/1.1 requests without `Upgrade`")
+    }
+
+    pub(crate) fn slow_body() -> Self {
+        let why = Why::Other(408, "request_timeout", "the request took too long");
+        Self::of(why, "the body of the request stopped coming")
+    }
+
+    pub(crate) fn not_found() -> Self {
+        let why = Why::Other(404, "not_found", "no such page");
+        Self::of(why, "the Gateway has no such page")
+            .hint("its own pages are `/.caracal/health` and `/.caracal/ready`")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let why = Why::Other(405, "method_not_allowed", "the method is not allowed");
+        let mut refused = Self::of(why, "the Gateway's own pages are only read");
+        refused.allow = Some("GET, HEAD");
+        refused
+    }
+
+    fn of(why: Why, detail: impl Into<String>) -> Self {
+        Self {
+            why,
+            detail: detail.into(),
+            hint: None,
+            receipt: None,
+            allow: None,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the receipt of the call that was started before it came to nothing.
+    pub(crate) fn with_receipt(mut self, receipt: &Receipt) -> Self {
+        self.receipt = Some(Box::new(receipt.clone()));
+        self
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        match self.why {
+            Why::Code(code) => code.status(),
+            Why::Other(status, ..) => status,
+        }
+    }
+
+    /// The text that the event of the call's end carries.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.why {
+            Why::Code(code) => code.as_str(),
+            Why::Other(_, code, _) => code,
+        }
+    }
+
+    /// The answer. `metadata` is the URL of the resource's metadata, where the path names one.
+    pub(crate) fn into_answer(
+        self,
+        request_id: &str,
+        metadata: Option<&str>,
+        close: bool,
+    ) -> Response<AnswerBody> {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut headers = HeaderMap::with_capacity(10);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(RefusalBody::CONTENT_TYPE),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REFUSAL, HeaderValue::from_static("1"));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(receipt) = self.receipt.as_deref().and_then(receipt_value) {
+            headers.insert(RECEIPT, receipt);
+        }
+        if let Why::Code(code) = self.why
+            && let Some(challenge) = challenge(code, &self.detail, metadata)
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(http::header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let body = match self.why {
+            Why::Code(code) => RefusalBody::new(code, self.detail, request_id),
+            Why::Other(status, code, title) => {
+                RefusalBody::other(code, title, status, self.detail, request_id)
+            }
+        };
+        let body = serde_json::to_vec(&body.with_hint(self.hint)).unwrap_or_default();
+        let mut answer = Response::new(AnswerBody::whole(Bytes::from(body)));
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
+
+/// The value of `Caracal-Receipt`.
+pub(crate) fn receipt_value(receipt: &Receipt) -> Option<HeaderValue> {
+    HeaderValue::try_from(receipt.to_string()).ok()
+}
+
+/// The challenge of RFC 6750, with RFC 9728's pointer.
+fn challenge(code: RefusalCode, detail: &str, metadata: Option<&str>) -> Option<HeaderValue> {
+    let error = match code {
+        // Without any mandate the challenge carries no error (RFC 6750, 3.1).
+        RefusalCode::MandateMissing => None,
+        RefusalCode::ScopeMissing => Some("insufficient_scope"),
+        _ if code.status() == 401 => Some("invalid_token"),
+        _ => return None,
+    };
+    let mut text = String::from("Bearer realm=\"caracal\"");
+    if let Some(error) = error {
+        // What a quoted string may hold, less than RFC 6750 allows.
+        let detail: String = detail
+            .chars()
+            .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+            .collect();
+        let _ = write!(text, ", error=\"{error}\", error_description=\"{detail}\"");
+    }
+    if let Some(metadata) = metadata {
+        let _ = write!(text, ", resource_metadata=\"{metadata}\"");
+    }
+    HeaderValue::try_from(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'a>(answer: &'a Response<AnswerBody>, name: &str) -> Option<&'a str> {
+        answer
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_refusal_says_what_it_is() {
+        let refused = Refused::code(RefusalCode::MandateExpired, "the \"mandate\" has\nexpired");
+        let answer = refused.into_answer("req_1", Some("https://g/x"), false);
+        assert_eq!(answer.status(), 401);
+        assert_eq!(header(&answer, "caracal-refusal"), Some("1"));
+        assert_eq!(header(&answer, "caracal-request-id"), Some("req_1"));
+        assert_eq!(
+            header(&answer, "content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+        assert_eq!(header(&answer, "connection"), None);
+        assert_eq!(
+            header(&answer, "www-authenticate"),
+            Some(
+                "Bearer realm=\"caracal\", error=\"invalid_token\", \
+                 error_description=\"the mandate hasexpired\", resource_metadata=\"https://g/x\""
+            )
+        );
+    }
+
+    #[test]
+    fn challenges_follow_the_code() {
+        let table = [
+            (
+                RefusalCode::MandateMissing,
+                Some("Bearer realm=\"caracal\""),
+            ),
+            (
+                RefusalCode::ScopeMissing,
+                Some(
+                    "Bearer realm=\"caracal\", error=\"insufficient_scope\", error_description=\"d\"",
+                ),
+            ),
+            (RefusalCode::PolicyDenied, None),
+            (RefusalCode::PathInvalid, None),
+            (RefusalCode::FeedStale, None),
+        ];
+        for (code, expected) in table {
+            let answer = Refused::code(code, "d").into_answer("req_1", None, true);
+            assert_eq!(header(&answer, "www-authenticate"), expected, "{code:?}");
+            assert_eq!(header(&answer, "connection"), Some("close"));
+        }
+    }
+}
