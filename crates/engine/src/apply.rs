@@ -60,7 +60,7 @@ impl Engine {
                 plan.put_resource(resource)?;
             }
             for provider in &spec.providers {
-                plan.put_provider(provider, &spec.resources)?;
+                plan.put_provider(provider)?;
             }
             if spec.prune {
                 prune(&mut plan, view, &spec);

@@ -142,7 +142,7 @@ impl Permit {
             );
             return Err(unavailable(why));
         }
-        if !upstream.https && !(upstream.is_loopback() && self.entry.resource().allow_private) {
+        if !upstream.may_carry_credential(self.entry.resource().allow_private) {
             let why = format!("the credential of `{name}` may not travel over plain http");
             return Err(unavailable(why));
         }

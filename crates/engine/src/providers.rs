@@ -28,7 +28,7 @@ impl Engine {
                 return Err(AdminError::NameTaken(spec.name.to_string()));
             }
             let mut plan = Plan::new(self, admin, view);
-            plan.put_provider(&spec, &[])?;
+            plan.put_provider(&spec)?;
             let created = plan
                 .providers()
                 .find(spec.name.as_str())
@@ -59,7 +59,7 @@ impl Engine {
             admin.check_version(held.version)?;
             check_name(&held.value.name, &spec.name)?;
             let mut plan = Plan::new(self, admin, view);
-            plan.put_provider(&spec, &[])?;
+            plan.put_provider(&spec)?;
             let updated = plan
                 .providers()
                 .find(spec.name.as_str())

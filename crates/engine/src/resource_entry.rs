@@ -70,6 +70,12 @@ impl Upstream {
                 .is_ok_and(|address| address.is_loopback())
     }
 
+    /// True when a credential may be sent here: over TLS, or over plain HTTP to a loopback
+    /// upstream that the resource is allowed to have.
+    pub fn may_carry_credential(&self, allow_private: bool) -> bool {
+        self.https || (self.is_loopback() && allow_private)
+    }
+
     /// `scheme://host:port`, without the default port.
     pub fn origin(&self) -> String {
         let (scheme, default) = if self.https {

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn oversized_and_malformed_forms_are_refused() {
         assert!(parse(&format!("scope={}", "a".repeat(MAX_VALUE_BYTES + 1))).is_err());
-        assert!(parse(&"a=1&".repeat(1)).is_ok());
+        assert!(parse("a=1&").is_ok());
         let many: String = (0..200).map(|i| format!("p{i}=1&")).collect();
         assert!(parse(&many).is_err());
         assert!(parse("scope=%ff").is_err());

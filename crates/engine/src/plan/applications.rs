@@ -1,0 +1,81 @@
+//! Applications in a plan.
+
+use caracal_core::{
+    Application, ApplicationId, ClientSecret, EventType, Kind, MAX_LABELS, Version,
+};
+use caracal_crypto::SecretText;
+
+use super::Plan;
+use crate::view::Stored;
+use crate::{AdminError, ApplicationSpec, FieldError};
+
+/// The prefix of client secrets, for scanners that look for leaked secrets.
+const CLIENT_SECRET_PREFIX: &str = "caracal_secret_";
+
+impl Plan<'_> {
+    /// Creates or changes an application; a new one gets a client secret.
+    pub(crate) fn put_application(&mut self, spec: &ApplicationSpec) -> Result<(), AdminError> {
+        if spec.labels.len() > MAX_LABELS {
+            let why = format!("at most {MAX_LABELS} labels");
+            self.errors.push(FieldError::new(
+                format!("applications[{}].labels", spec.name),
+                why,
+            ));
+        }
+        let held = self.applications.find(spec.name.as_str()).cloned();
+        let (version, value) = match &held {
+            Some(held) if held.value.labels == spec.labels => return Ok(()),
+            Some(held) => (
+                held.version,
+                Application {
+                    labels: spec.labels.clone(),
+                    ..held.value.clone()
+                },
+            ),
+            None => (Version::ABSENT, self.new_application(spec)),
+        };
+        let event = if held.is_some() {
+            EventType::ApplicationUpdated
+        } else {
+            EventType::ApplicationRegistered
+        };
+        let id = value.id.uuid();
+        self.change
+            .put(Kind::Application, id, Some(&value.name), version, &value)?;
+        self.note(
+            held.is_some(),
+            "application",
+            event,
+            &value.name,
+            value.id.to_string(),
+        );
+        let name = value.name.clone();
+        self.applications.insert(
+            id,
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
+        Ok(())
+    }
+
+    fn new_application(&mut self, spec: &ApplicationSpec) -> Application {
+        let created_at = self.engine.now();
+        let secret = SecretText::new(CLIENT_SECRET_PREFIX);
+        let text = secret.text().expose_str().unwrap_or_default().to_owned();
+        self.secrets.insert(spec.name.clone(), text);
+        Application {
+            id: ApplicationId::new(created_at, &self.engine.random()),
+            name: spec.name.clone(),
+            created_at,
+            labels: spec.labels.clone(),
+            secrets: vec![ClientSecret {
+                sha256: secret.sha256_hex(),
+                created_at,
+                expires_at: None,
+            }],
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Providers in a plan.
+
+use caracal_core::{AllowedHost, EventType, Kind, Provider, ProviderId, SealedSecret, Version};
+
+use super::Plan;
+use crate::provider_seal::provider_context;
+use crate::view::Stored;
+use crate::{AdminError, FieldError, ProviderSpec, Upstream};
+
+impl Plan<'_> {
+    /// Creates or changes a provider. Its secret is sealed for exactly its allowed hosts, so
+    /// a change of hosts needs the secret again. Put the resources that name it first.
+    pub(crate) fn put_provider(&mut self, spec: &ProviderSpec) -> Result<(), AdminError> {
+        let at = |field: &str| format!("providers[{}].{field}", spec.name);
+        let before = self.errors.len();
+        if let Err(why) = caracal_provider::check_kind(&spec.kind) {
+            self.errors.push(FieldError::new(at("kind"), why));
+        }
+        if let Some(secret) = &spec.secret {
+            if !spec.kind.needs_secret() {
+                let why = format!("a provider of kind `{}` has no secret", spec.kind.as_str());
+                self.errors.push(FieldError::new(at("secret"), why));
+            } else if let Err(why) = caracal_provider::check_secret(&spec.kind, secret) {
+                self.errors.push(FieldError::new(at("secret"), why));
+            }
+        }
+        let held = self.providers.find(spec.name.as_str()).cloned();
+        let created_at = held
+            .as_ref()
+            .map_or_else(|| self.engine.now(), |h| h.value.created_at);
+        let id = held.as_ref().map_or_else(
+            || ProviderId::new(created_at, &self.engine.random()),
+            |h| h.value.id,
+        );
+        let mut value = Provider {
+            id,
+            name: spec.name.clone(),
+            created_at,
+            kind: spec.kind.clone(),
+            secret: None,
+            allowed_hosts: self.hosts_of(spec),
+        };
+        if self.errors.len() > before {
+            return Ok(());
+        }
+        if spec.kind.needs_secret() {
+            match self.seal_secret(spec, &value, held.as_ref().map(|h| &h.value)) {
+                Ok(sealed) => value.secret = Some(sealed),
+                Err(error) => {
+                    self.errors.push(FieldError {
+                        field: at(&error.field),
+                        ..error
+                    });
+                    return Ok(());
+                }
+            }
+        }
+        if held.as_ref().is_some_and(|h| h.value == value) {
+            return Ok(());
+        }
+        let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
+        let event = if held.is_some() {
+            EventType::ProviderUpdated
+        } else {
+            EventType::ProviderConnected
+        };
+        self.change.put(
+            Kind::Provider,
+            id.uuid(),
+            Some(&value.name),
+            version,
+            &value,
+        )?;
+        self.note(
+            held.is_some(),
+            "provider",
+            event,
+            &value.name,
+            id.to_string(),
+        );
+        let name = value.name.clone();
+        self.providers.insert(
+            id.uuid(),
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
+        Ok(())
+    }
+
+    /// The named hosts, or those of the resources that name the provider.
+    fn hosts_of(&self, spec: &ProviderSpec) -> Vec<AllowedHost> {
+        let mut hosts = spec.allowed_hosts.clone().unwrap_or_else(|| {
+            self.resources
+                .iter()
+                .filter(|resource| resource.value.provider.as_ref() == Some(&spec.name))
+                .filter_map(|resource| Upstream::parse(&resource.value.upstream).ok())
+                .map(|upstream| upstream.host)
+                .collect()
+        });
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    fn seal_secret(
+        &self,
+        spec: &ProviderSpec,
+        value: &Provider,
+        held: Option<&Provider>,
+    ) -> Result<SealedSecret, FieldError> {
+        let zone = self.view.zone.value.id;
+        let keyring = self.engine.keyring();
+        let sealed = held.and_then(|h| h.secret.as_ref().map(|sealed| (h, sealed)));
+        let Some(secret) = &spec.secret else {
+            return match sealed {
+                Some((held, sealed)) if held.allowed_hosts == value.allowed_hosts => {
+                    Ok(sealed.clone())
+                }
+                Some(_) => Err(
+                    FieldError::new("secret", "the secret is sealed for other hosts")
+                        .hint("give the secret again to allow other hosts"),
+                ),
+                None => Err(FieldError::new("secret", "a new provider needs its secret")),
+            };
+        };
+        // The same secret for the same hosts is no change, so that `apply` is idempotent.
+        if let Some((held, sealed)) = sealed
+            && held.allowed_hosts == value.allowed_hosts
+            && keyring
+                .open(sealed, &provider_context(zone, held))
+                .is_ok_and(|old| caracal_crypto::constant_time_eq(old.expose(), secret.expose()))
+        {
+            return Ok(sealed.clone());
+        }
+        keyring
+            .seal(secret, &provider_context(zone, value))
+            .map_err(|e| FieldError::new("secret", format!("the secret cannot be sealed: {e}")))
+    }
+}

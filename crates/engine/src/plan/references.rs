@@ -1,0 +1,61 @@
+//! What the objects of a plan say about each other.
+
+use super::{MAX_OBJECTS, Plan};
+use crate::{FieldError, Upstream};
+
+impl Plan<'_> {
+    /// A resource's provider must exist and be allowed to send its credential there.
+    pub(super) fn check_references(&mut self) {
+        let mut errors = Vec::new();
+        for (noun, count) in [
+            ("applications", self.applications.len()),
+            ("resources", self.resources.len()),
+            ("providers", self.providers.len()),
+        ] {
+            if count > MAX_OBJECTS {
+                errors.push(FieldError::new(
+                    noun,
+                    format!("at most {MAX_OBJECTS} in a zone"),
+                ));
+            }
+        }
+        for resource in self.resources.iter().map(|r| &r.value) {
+            let at = |field: &str| format!("resources[{}].{field}", resource.name);
+            let Some(name) = &resource.provider else {
+                continue;
+            };
+            let Some(provider) = self.providers.find(name.as_str()) else {
+                errors.push(FieldError::new(
+                    at("provider"),
+                    format!("no provider `{name}`"),
+                ));
+                continue;
+            };
+            let Ok(upstream) = Upstream::parse(&resource.upstream) else {
+                continue;
+            };
+            if !provider.value.kind.needs_secret() {
+                continue;
+            }
+            if !provider.value.allowed_hosts.contains(&upstream.host) {
+                let why = format!(
+                    "the credential of `{name}` may not be sent to `{}`",
+                    upstream.host
+                );
+                errors.push(FieldError::new(at("upstream"), why).hint(format!(
+                    "name the host in `allowed_hosts` of `{name}` and give its secret again"
+                )));
+            }
+            if !upstream.may_carry_credential(resource.allow_private) {
+                errors.push(
+                    FieldError::new(
+                        at("upstream"),
+                        "a credential may travel over plain http only to loopback",
+                    )
+                    .hint("use `https`, or a loopback upstream with `allow_private: true`"),
+                );
+            }
+        }
+        self.errors.extend(errors);
+    }
+}

@@ -1,0 +1,173 @@
+//! Resources in a plan.
+
+use caracal_core::{EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version};
+
+use super::Plan;
+use crate::view::Stored;
+use crate::{AdminError, FieldError, ResourceEntry, ResourceSpec};
+
+impl Plan<'_> {
+    /// Creates or changes a resource.
+    pub(crate) fn put_resource(&mut self, spec: &ResourceSpec) -> Result<(), AdminError> {
+        let held = self.resources.find(spec.name.as_str()).cloned();
+        let created_at = held
+            .as_ref()
+            .map_or_else(|| self.engine.now(), |h| h.value.created_at);
+        let id = held.as_ref().map_or_else(
+            || ResourceId::new(created_at, &self.engine.random()),
+            |h| h.value.id,
+        );
+        let value = resource_of(spec, id, created_at);
+        if held.as_ref().is_some_and(|h| h.value == value) {
+            return Ok(());
+        }
+        self.check_resource(&value);
+        let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
+        if let Some(held) = &held {
+            self.takes_away |= held
+                .value
+                .scopes
+                .iter()
+                .any(|s| !value.declares(s.as_str()));
+        }
+        let event = if held.is_some() {
+            EventType::ResourceUpdated
+        } else {
+            EventType::ResourceRegistered
+        };
+        self.change.put(
+            Kind::Resource,
+            id.uuid(),
+            Some(&value.name),
+            version,
+            &value,
+        )?;
+        self.note(
+            held.is_some(),
+            "resource",
+            event,
+            &value.name,
+            id.to_string(),
+        );
+        let name = value.name.clone();
+        self.resources.insert(
+            id.uuid(),
+            name,
+            Stored {
+                version: version.next(),
+                value,
+            },
+        );
+        Ok(())
+    }
+
+    fn check_resource(&mut self, resource: &Resource) {
+        let at = |field: &str| format!("resources[{}].{field}", resource.name);
+        let mut errors = Vec::new();
+        if let Err(error) = ResourceEntry::prepare(resource.clone(), Version(1)) {
+            errors.push(FieldError {
+                field: at(&error.field),
+                ..error
+            });
+        }
+        if resource.scopes.is_empty() || resource.scopes.len() > 500 {
+            errors.push(FieldError::new(at("scopes"), "name 1 to 500 scopes"));
+        }
+        if resource.operations.len() > 2000 {
+            errors.push(FieldError::new(at("operations"), "at most 2000 operations"));
+        }
+        for (i, operation) in resource.operations.iter().enumerate() {
+            if !resource.declares(operation.scope.as_str()) {
+                let why = format!(
+                    "the resource does not declare the scope `{}`",
+                    operation.scope
+                );
+                errors.push(FieldError::new(at(&format!("operations[{i}].scope")), why));
+            }
+            let method = operation.method.as_bytes();
+            let plain = !method.is_empty()
+                && method.len() <= 32
+                && method.iter().all(u8::is_ascii_uppercase);
+            if operation.method == "HEAD" {
+                errors.push(
+                    FieldError::new(
+                        at(&format!("operations[{i}].method")),
+                        "`HEAD` counts as `GET`",
+                    )
+                    .hint("name `GET` instead"),
+                );
+            } else if !plain && operation.method != "*" {
+                let why = "use a method in capitals, or `*`";
+                errors.push(FieldError::new(at(&format!("operations[{i}].method")), why));
+            }
+        }
+        if let UndeclaredOperation::Scope(scope) = &resource.undeclared
+            && !resource.declares(scope.as_str())
+        {
+            let why = format!("the resource does not declare the scope `{scope}`");
+            errors.push(FieldError::new(at("default_scope"), why));
+        }
+        if resource
+            .upstream_ca
+            .as_ref()
+            .is_some_and(|pem| pem.len() > 256 * 1024)
+        {
+            errors.push(FieldError::new(at("upstream_ca"), "at most 256 KiB"));
+        } else if let Some(pem) = &resource.upstream_ca
+            && let Err(error) = caracal_egress::Egress::check_ca(pem)
+        {
+            errors.push(FieldError::new(at("upstream_ca"), error));
+        }
+        for (field, seconds) in [
+            (
+                "response_timeout_seconds",
+                resource.response_timeout_seconds,
+            ),
+            ("max_stream_seconds", resource.max_stream_seconds),
+        ] {
+            if !(1..=86_400).contains(&seconds) {
+                errors.push(FieldError::new(at(field), "use 1 to 86400 seconds"));
+            }
+        }
+        self.errors.extend(errors);
+    }
+}
+
+fn resource_of(spec: &ResourceSpec, id: ResourceId, created_at: jiff::Timestamp) -> Resource {
+    let ResourceSpec {
+        name,
+        upstream,
+        provider,
+        scopes,
+        operations,
+        undeclared,
+        enforcement,
+        allow_private,
+        upstream_ca,
+        mandate_in,
+        pass_cookies,
+        literal_encoded_slashes,
+        response_timeout_seconds,
+        max_stream_seconds,
+        max_body_bytes,
+    } = spec.clone();
+    Resource {
+        id,
+        name,
+        created_at,
+        upstream,
+        provider,
+        scopes,
+        operations,
+        undeclared,
+        enforcement,
+        allow_private,
+        upstream_ca,
+        mandate_in,
+        pass_cookies,
+        literal_encoded_slashes,
+        response_timeout_seconds,
+        max_stream_seconds,
+        max_body_bytes,
+    }
+}
