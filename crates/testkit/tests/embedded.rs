@@ -1,9 +1,20 @@
 //! The embedded back end: the suite of all back ends, and what only files can suffer.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, also outside its own function"
+)]
+
 #[path = "embedded/damage.rs"]
 mod damage;
 #[path = "embedded/full.rs"]
 mod full;
+#[path = "embedded/kill.rs"]
+mod kill;
+#[path = "embedded/load.rs"]
+mod load;
 #[path = "embedded/opening.rs"]
 mod opening;
 

@@ -1,5 +1,10 @@
 //! The store in memory: the suite of all back ends, and its faults.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also outside its own function"
+)]
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 

@@ -104,6 +104,39 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens an existing file without as much as making a file beside it, where that is possible:
+/// when there is no log beside it, nobody has it open.
+pub(super) fn open_untouched(path: &Path) -> Result<Connection, StoreError> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
+    let Some(name) = path
+        .to_str()
+        .filter(|_| !beside("-wal") && !beside("-journal"))
+    else {
+        return open_read_only(path);
+    };
+    let mut uri = String::from("file:");
+    for c in name.chars() {
+        match c {
+            '%' => uri.push_str("%25"),
+            '?' => uri.push_str("%3f"),
+            '#' => uri.push_str("%23"),
+            c => uri.push(c),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection =
+        Connection::open_with_flags(&uri, flags).map_err(|error| open_error(path, &error))?;
+    prepare(&connection).map_err(|error| open_error(path, &error))?;
+    Ok(connection)
+}
+
 /// Limits the file; a database larger than that only refuses to grow.
 pub(super) fn limit(connection: &Connection, max_bytes: Option<u64>) -> Result<(), StoreError> {
     if let Some(max_bytes) = max_bytes {
@@ -151,7 +184,7 @@ pub(super) fn inspect(path: &Path, design: &Design) -> Result<(), StoreError> {
     if start.as_slice() != MAGIC {
         return Err(foreign("it is no SQLite database".to_owned()));
     }
-    let connection = open_read_only(path)?;
+    let connection = open_untouched(path)?;
     match check(&connection, path, design) {
         // A transaction was cut off and has to be rolled back first; who opens looks again.
         Err(Look::NeedsRecovery) => Ok(()),

@@ -46,9 +46,18 @@ impl LedgerFile {
             });
         }
         database::inspect(&path, &database::LEDGER)?;
-        let events = database::open_read_only(&path)?;
-        // The rows of all logs at one moment, though a server goes on writing.
-        events.execute_batch("BEGIN")?;
+        let open = |events: Connection| -> Result<Connection, StoreError> {
+            // The rows of all logs at one moment, though a server goes on writing.
+            events.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")?;
+            Ok(events)
+        };
+        let events = match database::open_read_only(&path).and_then(open) {
+            // In a directory that cannot be written SQLite cannot share the file.
+            Err(error) => database::open_untouched(&path)
+                .and_then(open)
+                .map_err(|_| error)?,
+            Ok(events) => events,
+        };
         let index = dir.join("index.db");
         let index = if index.exists() {
             database::open_read_only(&index).ok()

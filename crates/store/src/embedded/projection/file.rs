@@ -73,32 +73,32 @@ pub(super) fn reset(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 fn open_existing(path: &Path, ledger: [u8; 16], newest: u64) -> Result<(Connection, u64), String> {
-    let look = || -> rusqlite::Result<(Connection, u32, u32, Option<[u8; 16]>, i64)> {
-        let connection = Connection::open(path)?;
-        let application_id =
+    let connection = Connection::open(path).map_err(|error| error.to_string())?;
+    let look = || -> rusqlite::Result<Result<i64, &str>> {
+        let application_id: u32 =
             connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let format = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if application_id != APPLICATION_ID || format != FORMAT {
+            return Ok(Err("it is of another format"));
+        }
         let meta = "SELECT value FROM meta WHERE key = $1";
-        let of = connection
+        let of: Option<[u8; 16]> = connection
             .query_row(meta, ["ledger"], |row| row.get(0))
             .optional()?;
-        let seq = connection.query_row(meta, ["seq"], |row| row.get(0))?;
+        if of != Some(ledger) {
+            return Ok(Err("it belongs to another ledger"));
+        }
         for table in ["entries", "spans", "trees", "tiles"] {
             connection
                 .prepare(&format!("SELECT * FROM {table} ORDER BY 1 DESC LIMIT 1"))?
                 .exists([])?;
         }
         configure(&connection)?;
-        Ok((connection, application_id, format, of, seq))
+        connection
+            .query_row(meta, ["seq"], |row| row.get(0))
+            .map(Ok)
     };
-    let (connection, application_id, format, of, seq) =
-        look().map_err(|error| error.to_string())?;
-    if application_id != APPLICATION_ID || format != FORMAT {
-        return Err("it is of another format".to_owned());
-    }
-    if of != Some(ledger) {
-        return Err("it belongs to another ledger".to_owned());
-    }
+    let seq = look().map_err(|error| error.to_string())??;
     let seq = unsigned(seq).map_err(|error| error.to_string())?;
     if seq > newest {
         return Err("it is ahead of the ledger".to_owned());
