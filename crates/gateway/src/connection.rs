@@ -41,8 +41,10 @@ pub(crate) struct ConnectionState {
 struct Watched {
     cut: CancellationToken,
     deadline: Instant,
-    waits: Option<(Pin<Box<WaitForCancellationFutureOwned>>, Pin<Box<Sleep>>)>,
+    waits: Option<Waits>,
 }
+
+type Waits = (Pin<Box<WaitForCancellationFutureOwned>>, Pin<Box<Sleep>>);
 
 impl ConnectionState {
     /// Notes a new request.

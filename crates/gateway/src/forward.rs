@@ -43,7 +43,7 @@ pub(crate) async fn forward(
     body: &mut Option<Incoming>,
 ) -> Result<Response<AnswerBody>, Refused> {
     let connection = Arc::clone(outbound.connection);
-    let receipt = permit.receipt().clone();
+    let receipt = *permit.receipt();
     let mut call = Call::new(permit, Arc::clone(&connection));
     let answered = match call.permit() {
         Some(permit) => send(outbound, permit, body).await,
@@ -68,7 +68,7 @@ pub(crate) async fn forward(
         }
         Err(refused) => {
             call.finish(Some(refused.reason()));
-            Err(refused.with_receipt(&receipt))
+            Err(refused.with_receipt(receipt))
         }
     }
 }

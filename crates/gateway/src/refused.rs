@@ -101,8 +101,8 @@ impl Refused {
     }
 
     /// Adds the receipt of the call that was started before it came to nothing.
-    pub(crate) fn with_receipt(mut self, receipt: &Receipt) -> Self {
-        self.receipt = Some(Box::new(receipt.clone()));
+    pub(crate) fn with_receipt(mut self, receipt: Receipt) -> Self {
+        self.receipt = Some(Box::new(receipt));
         self
     }
 

@@ -1,0 +1,9 @@
+//! The Gateway over real sockets, with a real engine over a store in memory.
+
+mod bodies;
+mod calls;
+mod connections;
+mod peer;
+mod refusals;
+mod streams;
+mod world;
