@@ -1,19 +1,23 @@
 //! The body of an answer: bytes of our own, or the upstream's as they come.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::connection::ConnectionState;
 use crate::upload::UploadState;
+
+/// How long a client may go on with a body that was answered already.
+const LATE_BODY: Duration = Duration::from_secs(5);
 
 /// The body of an answer.
 pub(crate) struct AnswerBody(Source);
@@ -53,22 +57,25 @@ impl AnswerBody {
     /// The upstream's bytes, until the revocation of the call or `deadline`.
     pub(crate) fn forwarded(
         incoming: Incoming,
-        mut call: Call,
+        call: Call,
         connection: Arc<ConnectionState>,
         upload: Option<Arc<UploadState>>,
         deadline: Instant,
     ) -> Self {
-        if incoming.is_end_stream() {
-            call.finish(None);
-        } else if let Some(permit) = call.permit() {
+        if let Some(permit) = call.permit() {
             connection.watch(permit.cut().clone(), deadline);
         }
-        Self(Source::Forwarded(Box::new(Forwarded {
+        let is_complete = incoming.is_end_stream();
+        let mut forwarded = Box::new(Forwarded {
             incoming,
             call,
             connection,
             upload,
-        })))
+        });
+        if is_complete {
+            forwarded.complete();
+        }
+        Self(Source::Forwarded(forwarded))
     }
 }
 
@@ -131,7 +138,12 @@ impl Forwarded {
     }
 
     fn complete(&mut self) {
-        self.connection.unwatch();
+        if self.upload.is_some() && self.connection.is_unread() {
+            let deadline = Instant::now() + LATE_BODY;
+            self.connection.watch(CancellationToken::new(), deadline);
+        } else {
+            self.connection.unwatch();
+        }
         self.call.finish(None);
     }
 
@@ -144,12 +156,8 @@ impl Forwarded {
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        self.connection.unwatch();
-    }
-}
-
-impl From<Infallible> for CutShort {
-    fn from(never: Infallible) -> Self {
-        match never {}
+        if self.call.permit().is_some() {
+            self.connection.unwatch();
+        }
     }
 }

@@ -51,6 +51,7 @@ impl ConnectionState {
     pub(crate) fn begin(&self, has_body: bool, is_http10: bool) {
         self.unread.store(has_body, Ordering::Release);
         self.reset.store(is_http10, Ordering::Release);
+        self.unwatch();
     }
 
     /// Notes that the body of the request was read to its end.

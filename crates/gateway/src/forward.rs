@@ -102,11 +102,9 @@ async fn send(
     let injection = permit.injection()?;
     let slots = permit.slots();
 
-    let mut target = permit.upstream().origin();
-    push_path(&mut target, permit);
-    let asked = target.len();
+    let mut target = url_of(permit);
     push_query(&mut target, query, permit, &slots, &injection)?;
-    let uri = Uri::from_maybe_shared(bytes::Bytes::from(target.clone()))
+    let uri = Uri::from_maybe_shared(bytes::Bytes::from(target))
         .map_err(|_| Refused::code(RefusalCode::PathInvalid, "path and query are too long"))?;
 
     clean_request(
@@ -149,8 +147,7 @@ async fn send(
         // The length of a body that came in chunks is what its chunks say.
         head.headers.remove(CONTENT_LENGTH);
     }
-    let asked = target.get(..asked).unwrap_or_default();
-    rewrite_locations(&mut head.headers, permit, asked, &slots);
+    rewrite_locations(&mut head.headers, permit, &slots);
     if let Ok(id) = HeaderValue::from_str(request_id) {
         head.headers.insert(REQUEST_ID, id);
     }
@@ -256,9 +253,12 @@ fn too_large(limit: u64) -> Refused {
     .hint("the limit is `max_body_bytes` of the resource")
 }
 
-fn push_path(target: &mut String, permit: &Permit) {
+/// The URL that is asked for, without a query.
+fn url_of(permit: &Permit) -> String {
     use std::fmt::Write as _;
-    let _ = write!(target, "{}", permit.path());
+    let mut url = permit.upstream().origin();
+    let _ = write!(url, "{}", permit.path());
+    url
 }
 
 /// Writes the client's query without the slots of mandate and provider, then what the
@@ -319,7 +319,7 @@ fn outgoing(
     }
 }
 
-fn rewrite_locations(headers: &mut HeaderMap, permit: &Permit, asked: &str, slots: &Slots) {
+fn rewrite_locations(headers: &mut HeaderMap, permit: &Permit, slots: &Slots) {
     for name in [LOCATION, CONTENT_LOCATION] {
         let Some(value) = headers.remove(&name) else {
             continue;
@@ -327,7 +327,7 @@ fn rewrite_locations(headers: &mut HeaderMap, permit: &Permit, asked: &str, slot
         let gateway_url = permit.gateway_url();
         let rewriter = Rewriter {
             upstream: permit.upstream(),
-            asked,
+            asked: &url_of(permit),
             gateway_url: &gateway_url,
             secret_parameters: &slots.query,
         };

@@ -187,3 +187,28 @@ async fn a_length_beside_chunks_counts_for_nothing() {
     );
     assert!(upstream.is_silent(Duration::from_millis(50)).await);
 }
+
+#[tokio::test]
+async fn a_body_that_was_answered_already_may_end_and_may_not_hang() {
+    let world = World::start().await;
+    let mandate = world.mandate(&["api"]).await;
+    let mut client = world.client().await;
+    client
+        .send(format!(
+            "POST /v1/m HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {mandate}\r\n\
+             Content-Length: 4\r\n\r\nab"
+        ))
+        .await;
+    let mut upstream = world.accept().await;
+    upstream.head().await;
+    upstream.expect("ab").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(client.head().await.status(), 200);
+    client.send("c").await;
+    upstream.expect("c").await;
+    // The last byte never comes.
+    assert_eq!(client.rest().await, "");
+    assert_eq!(upstream.rest().await, "");
+}

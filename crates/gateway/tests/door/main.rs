@@ -1,4 +1,5 @@
 //! The Gateway over real sockets, with a real engine over a store in memory.
+#![cfg(test)]
 
 mod bodies;
 mod calls;
