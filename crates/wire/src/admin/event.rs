@@ -22,6 +22,10 @@ pub struct EventExplanation {
     /// The determining policies as they were.
     #[serde(default)]
     pub policies: Vec<ExplainedPolicy>,
+    /// The other events of the same request, oldest first.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub related: Vec<serde_json::Value>,
 }
 
 /// One gate of a decision.
@@ -53,10 +57,13 @@ pub struct EventProof {
     pub log: String,
     /// The index of the leaf.
     pub index: u64,
-    /// The leaf's bytes or hash, standard base64.
+    /// The hash of the leaf, standard base64.
     pub leaf: String,
     /// The signed note that the proof leads to.
     pub checkpoint: String,
+    /// The key that verifies the note (C2SP signed-note).
+    #[serde(default)]
+    pub verifier: String,
     /// The size of the tree of that note.
     pub size: u64,
     /// The audit path, standard base64, nearest the leaf first.

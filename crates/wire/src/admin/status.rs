@@ -36,8 +36,9 @@ pub struct NodeView {
     pub id: String,
     /// True when it can decide and record.
     pub ready: bool,
-    /// The calls that it is forwarding now.
-    pub live_calls: u64,
+    /// The calls that it is forwarding now, of all zones; only for operators of all zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_calls: Option<u64>,
     /// The release.
     pub version: String,
 }

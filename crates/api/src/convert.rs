@@ -1,0 +1,25 @@
+//! Between the plain strings of the wire and the checked words of the core.
+
+mod application;
+mod apply;
+mod explain;
+mod fields;
+mod policy;
+mod provider;
+mod resource;
+mod revocation;
+#[cfg(test)]
+mod tests;
+mod zone;
+
+pub(crate) use application::{application_spec, application_view, created_application};
+pub(crate) use apply::{
+    apply_answer, note_created_zone, place_fields, planned_answer, top_fields, zone_file, zone_spec,
+};
+pub(crate) use explain::{decision_view, event_explanation, event_proof, explain_request};
+pub(crate) use fields::Fields;
+pub(crate) use policy::{bundle_policies, bundle_view, policy_body, policy_sources};
+pub(crate) use provider::{provider_entry, provider_spec, provider_view};
+pub(crate) use resource::{resource_body, resource_spec, resource_view};
+pub(crate) use revocation::{receipt_view, revocation_view};
+pub(crate) use zone::{token_view, zone_view};

@@ -1,0 +1,198 @@
+//! Declarative configuration.
+
+use caracal_engine::{AdminError, Applied, FieldError, ZoneExport, ZoneSpec};
+use caracal_wire::{
+    AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,
+    ApplicationBody, ZoneFile,
+};
+
+use super::{
+    Fields, application_spec, policy_body, policy_sources, provider_entry, provider_spec,
+    resource_body, resource_spec,
+};
+
+/// The wanted zone.
+///
+/// # Errors
+/// With every wrong field of the request.
+pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> {
+    let mut fields = Fields::default();
+    let mut spec = ZoneSpec {
+        prune: request.prune,
+        ..ZoneSpec::default()
+    };
+    for (i, body) in request.applications.iter().enumerate() {
+        let at = format!("applications[{i}].");
+        spec.applications.extend(application_spec(body, &at, &mut fields));
+    }
+    for (i, body) in request.providers.iter().enumerate() {
+        let at = format!("providers[{i}].");
+        spec.providers.extend(provider_spec(body, &at, &mut fields));
+    }
+    for (i, body) in request.resources.iter().enumerate() {
+        let at = format!("resources[{i}].");
+        spec.resources.extend(resource_spec(body, &at, &mut fields));
+    }
+    spec.policies = policy_sources(&request.policies, &mut fields);
+    fields.finish(Some(spec))
+}
+
+/// The engine names objects by name, a client finds them by their place in its request.
+pub(crate) fn place_fields(error: AdminError, request: &ApplyRequest) -> AdminError {
+    let AdminError::Invalid(errors) = error else {
+        return error;
+    };
+    let mut places = Vec::new();
+    let mut add = |noun: &str, names: Vec<&String>| {
+        for (i, name) in names.into_iter().enumerate() {
+            places.push((format!("{noun}[{name}]"), format!("{noun}[{i}]")));
+        }
+    };
+    add("applications", request.applications.iter().map(|a| &a.name).collect());
+    add("providers", request.providers.iter().map(|p| &p.name).collect());
+    add("resources", request.resources.iter().map(|r| &r.name).collect());
+    let place = |error: FieldError| {
+        let found = places.iter().find_map(|(named, placed)| {
+            let rest = error.field.strip_prefix(named.as_str())?;
+            Some(format!("{placed}{rest}"))
+        });
+        FieldError {
+            field: found.unwrap_or(error.field),
+            ..error
+        }
+    };
+    AdminError::Invalid(errors.into_iter().map(place).collect())
+}
+
+/// The same for a request of one object, whose fields stand at the top.
+pub(crate) fn top_fields(error: AdminError, noun: &str, name: &str) -> AdminError {
+    let AdminError::Invalid(errors) = error else {
+        return error;
+    };
+    let prefix = format!("{noun}[{name}].");
+    let strip = |error: FieldError| FieldError {
+        field: match error.field.strip_prefix(&prefix) {
+            Some(rest) => rest.to_owned(),
+            None => error.field,
+        },
+        ..error
+    };
+    AdminError::Invalid(errors.into_iter().map(strip).collect())
+}
+
+pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
+    let object = |object: caracal_engine::AppliedObject| AppliedObject {
+        id: object.id,
+        name: object.name.to_string(),
+    };
+    let changed: Vec<_> = applied
+        .changes
+        .into_iter()
+        .map(|change| AppliedChange {
+            action: change.action,
+            noun: change.noun,
+            name: change.name,
+        })
+        .collect();
+    ApplyAnswer {
+        zone: AppliedZone {
+            id: applied.zone.to_string(),
+            name: applied.name.to_string(),
+        },
+        applications: applied
+            .applications
+            .into_iter()
+            .map(|object| AppliedApplication {
+                id: object.id,
+                name: object.name.to_string(),
+                client_secret: object.client_secret,
+            })
+            .collect(),
+        resources: applied.resources.into_iter().map(object).collect(),
+        providers: applied.providers.into_iter().map(object).collect(),
+        policies: applied.policies.iter().map(ToString::to_string).collect(),
+        changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
+        changed,
+        dry_run,
+    }
+}
+
+/// What applying to a zone that does not exist yet would do.
+pub(crate) fn planned_answer(name: &str, spec: &ZoneSpec) -> ApplyAnswer {
+    let mut changed = Vec::new();
+    let mut create = |noun: &str, name: &str| {
+        changed.push(AppliedChange {
+            action: "create".to_owned(),
+            noun: noun.to_owned(),
+            name: name.to_owned(),
+        });
+        AppliedObject {
+            id: String::new(),
+            name: name.to_owned(),
+        }
+    };
+    create("zone", name);
+    let applications = spec.applications.iter().map(|spec| {
+        let AppliedObject { id, name } = create("application", spec.name.as_str());
+        AppliedApplication {
+            id,
+            name,
+            client_secret: None,
+        }
+    });
+    let applications = applications.collect();
+    let resources = spec.resources.iter();
+    let resources = resources.map(|spec| create("resource", spec.name.as_str())).collect();
+    let providers = spec.providers.iter();
+    let providers = providers.map(|spec| create("provider", spec.name.as_str())).collect();
+    if !spec.policies.is_empty() {
+        changed.push(AppliedChange {
+            action: "activate".to_owned(),
+            noun: "bundle".to_owned(),
+            name: String::new(),
+        });
+    }
+    ApplyAnswer {
+        zone: AppliedZone {
+            id: String::new(),
+            name: name.to_owned(),
+        },
+        applications,
+        resources,
+        providers,
+        policies: spec.policies.iter().map(|policy| policy.name.to_string()).collect(),
+        changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
+        changed,
+        dry_run: true,
+    }
+}
+
+/// Notes that the zone itself was created on the way.
+pub(crate) fn note_created_zone(answer: &mut ApplyAnswer) {
+    let name = answer.zone.name.clone();
+    let line = AppliedChange {
+        action: "create".to_owned(),
+        noun: "zone".to_owned(),
+        name,
+    };
+    answer.changed.insert(0, line);
+    answer.changes = answer.changes.saturating_add(1);
+}
+
+/// A zone as the file that `caracal apply` reads, without secrets.
+pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
+    ZoneFile {
+        zone: export.name.to_string(),
+        applications: export
+            .applications
+            .into_iter()
+            .map(|application| ApplicationBody {
+                name: application.name.to_string(),
+                labels: application.labels.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        providers: export.providers.iter().map(provider_entry).collect(),
+        resources: export.resources.into_iter().map(resource_body).collect(),
+        policies: export.policies.iter().map(policy_body).collect(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The outermost layer: gives each request its id, and each answer its headers.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use caracal_wire::Problem;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
+use crate::{Api, guard};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
+/// Nothing that this door answers is a page that needs anything.
+const POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(crate) async fn finish(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let id = api.engine().new_request_id();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(RequestId(id.as_str().into()));
+    let answer = answer(&api, request, next).await;
+    let mut response = write_problem(answer, &id);
+    tracing::debug!(request_id = %id, %method, path, status = response.status().as_u16(), "answered");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+async fn answer(api: &Api, request: Request, next: Next) -> Response {
+    if let Err(refusal) = guard::check(api.config(), &request) {
+        return refusal.into_response();
+    }
+    let limit = api.config().request_timeout;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timeout",
+            "the request took too long; whether it was carried out is not known",
+        )
+        .hint("look before sending it again, or repeat it with the same `Idempotency-Key`")
+        .into_response(),
+    }
+}
+
+/// Writes a refusal as a problem. What a library refused in its own words gets ours.
+fn write_problem(response: Response, id: &str) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let mut problem = match parts.extensions.remove::<Problem>() {
+        Some(problem) => problem,
+        None => of_status(status).into_problem(),
+    };
+    id.clone_into(&mut problem.request_id);
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let media_type = HeaderValue::from_static(Problem::MEDIA_TYPE);
+    parts.headers.insert(CONTENT_TYPE, media_type);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn of_status(status: StatusCode) -> Refusal {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let detail = "this path does not take this method";
+            Refusal::new(status, "method_not_allowed", detail)
+        }
+        StatusCode::NOT_FOUND => Refusal::new(status, "route_unknown", "there is no such path")
+            .hint("the paths are listed at `/v1/openapi.json`"),
+        status if status.is_client_error() => {
+            Refusal::new(status, "unreadable", "the request cannot be read")
+        }
+        status => Refusal::new(status, "failed", "the request failed"),
+    }
+}

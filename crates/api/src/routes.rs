@@ -1,0 +1,96 @@
+//! The routes, a file for each noun.
+
+mod answer;
+mod applications;
+mod apply;
+mod bundles;
+mod events;
+mod explain;
+mod feed;
+mod freeze;
+mod instance;
+mod logs;
+mod nodes;
+mod policies;
+mod providers;
+mod resources;
+mod revocations;
+mod root;
+mod tokens;
+mod zones;
+
+use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::refusal::Refusal;
+
+pub(crate) use root::root;
+
+/// What only operators reach.
+pub(crate) fn closed() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(zones::list, zones::create))
+        .routes(routes!(zones::get))
+        .routes(routes!(applications::list, applications::create))
+        .routes(routes!(
+            applications::get,
+            applications::update,
+            applications::delete
+        ))
+        .routes(routes!(resources::list, resources::create))
+        .routes(routes!(
+            resources::get,
+            resources::update,
+            resources::delete
+        ))
+        .routes(routes!(providers::list, providers::create))
+        .routes(routes!(
+            providers::get,
+            providers::update,
+            providers::delete
+        ))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::get))
+        .routes(routes!(bundles::list, bundles::store))
+        .routes(routes!(bundles::check))
+        .routes(routes!(bundles::get))
+        .routes(routes!(bundles::activate))
+        .routes(routes!(explain::explain))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::delete))
+        .routes(routes!(tokens::list_instance, tokens::create_instance))
+        .routes(routes!(tokens::delete_instance))
+        .routes(routes!(revocations::list, revocations::revoke))
+        .routes(routes!(revocations::lift))
+        .routes(routes!(freeze::freeze))
+        .routes(routes!(freeze::thaw))
+        .routes(routes!(events::list))
+        .routes(routes!(feed::stream))
+        .routes(routes!(events::get))
+        .routes(routes!(events::explain))
+        .routes(routes!(events::prove))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::checkpoint))
+        .routes(routes!(logs::tile))
+        .routes(routes!(logs::entries))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::apply_by_name))
+        .routes(routes!(apply::export))
+        .routes(routes!(nodes::list))
+        .routes(routes!(instance::status))
+}
+
+/// What everybody reaches.
+pub(crate) fn open() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(instance::document))
+        .routes(routes!(instance::health))
+        .routes(routes!(instance::ready))
+}
+
+pub(crate) async fn unknown() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "route_unknown", "there is no such path")
+        .hint("the paths are listed at `/v1/openapi.json`")
+}
