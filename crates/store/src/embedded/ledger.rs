@@ -14,7 +14,7 @@ use caracal_ledger::Log;
 use tokio::sync::{oneshot, watch};
 
 pub(super) use aside::set_aside_unreadable;
-pub(super) use followers::{Followers, Nudged};
+pub(super) use followers::{Followers, Hurry, Nudged};
 pub(super) use heads::{list_heads, newest_seq};
 
 use super::projection::Projection;
@@ -53,7 +53,7 @@ impl Ledger {
         let (tail_sender, tail) = watch::channel(newest);
         let (to_projector, from_writer) = followers::nudge();
         let (to_checkpointer, written) = followers::nudge();
-        let truncate = checkpointer::start(path, written, &followers)?;
+        let restart = checkpointer::start(path, written, &followers)?;
         let projection =
             Projection::start(path, index, identity, tail.clone(), from_writer, &followers)?;
         let writer = Writer {
@@ -62,7 +62,7 @@ impl Ledger {
             newest,
             tail: tail_sender,
             nudges: [to_projector, to_checkpointer],
-            truncate,
+            restart,
             on_step: options.on_step.clone(),
         };
         let path = path.to_owned();

@@ -14,7 +14,7 @@ use caracal_core::LogId;
 use tokio::sync::watch;
 
 use super::failure;
-use super::ledger::{Followers, Nudged};
+use super::ledger::{Followers, Hurry, Nudged};
 use super::readers::Readers;
 use crate::{Page, Query, StoreError};
 
@@ -27,6 +27,7 @@ pub(super) struct Projection {
     readers: Readers,
     /// The sequence number up to which everything is projected.
     projected: watch::Receiver<u64>,
+    hurry: Hurry,
 }
 
 impl Projection {
@@ -43,10 +44,15 @@ impl Projection {
         let (connection, known) = file::open(index, identity, newest)?;
         let (sender, projected) = watch::channel(known);
         let follower = follow::Follower::new(connection, ledger, known, tail, sender)?;
+        let hurry = written.hurry();
         followers.start("caracal-index", move || follower.run(&written))?;
         let (ledger, index) = (ledger.to_owned(), index.to_owned());
         let readers = Readers::new(move || file::open_beside_ledger(&index, &ledger));
-        Ok(Self { readers, projected })
+        Ok(Self {
+            readers,
+            projected,
+            hurry,
+        })
     }
 
     pub(super) async fn search(&self, tail: u64, query: Query) -> Result<Page, StoreError> {
@@ -85,6 +91,9 @@ impl Projection {
 
     async fn catch_up(&self, tail: u64) -> Result<(), StoreError> {
         let mut projected = self.projected.clone();
+        if *projected.borrow() < tail {
+            self.hurry.now();
+        }
         let waited =
             tokio::time::timeout(PATIENCE, projected.wait_for(|projected| *projected >= tail))
                 .await;

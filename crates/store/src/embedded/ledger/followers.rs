@@ -1,52 +1,97 @@
 //! Threads that do something after each write, and end with the writer.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::StoreError;
 
-/// Tells a follower that something was written. Many at once count as one.
-pub(in crate::embedded) struct Nudge(SyncSender<()>);
+#[derive(Default)]
+struct Signal {
+    news: Mutex<News>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct News {
+    written: bool,
+    wanted: bool,
+    over: bool,
+}
+
+impl Signal {
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.news());
+        self.changed.notify_one();
+    }
+}
+
+/// The writer's side: tells a follower that something was written. Many at once count as one.
+pub(in crate::embedded) struct Nudge(Arc<Signal>);
 
 /// The follower's side.
-pub(in crate::embedded) struct Nudged(Receiver<()>);
+pub(in crate::embedded) struct Nudged(Arc<Signal>);
+
+/// The side of those who cannot wait for the end of the follower's pause.
+pub(in crate::embedded) struct Hurry(Arc<Signal>);
 
 pub(super) fn nudge() -> (Nudge, Nudged) {
-    let (sender, receiver) = sync_channel(1);
-    (Nudge(sender), Nudged(receiver))
+    let signal = Arc::<Signal>::default();
+    (Nudge(Arc::clone(&signal)), Nudged(signal))
 }
 
 impl Nudge {
     pub(super) fn now(&self) {
-        // Full: it is nudged already. Gone: it failed, and said so.
-        let _ = self.0.try_send(());
+        self.0.tell(|news| news.written = true);
+    }
+}
+
+impl Drop for Nudge {
+    fn drop(&mut self) {
+        self.0.tell(|news| news.over = true);
+    }
+}
+
+impl Hurry {
+    pub(in crate::embedded) fn now(&self) {
+        self.0.tell(|news| news.wanted = true);
     }
 }
 
 impl Nudged {
-    /// Waits for a write. False when there will be none.
-    pub(in crate::embedded) fn wait(&self) -> bool {
-        self.0.recv().is_ok()
+    pub(in crate::embedded) fn hurry(&self) -> Hurry {
+        Hurry(Arc::clone(&self.0))
     }
 
-    /// Waits so long, whatever is written. False when nothing will be written any more.
+    /// Waits for a write. False when there will be none.
+    pub(in crate::embedded) fn wait(&self) -> bool {
+        let news = self
+            .0
+            .changed
+            .wait_while(self.0.news(), |news| !news.written && !news.over);
+        let mut news = news.unwrap_or_else(PoisonError::into_inner);
+        !news.over && std::mem::take(&mut news.written)
+    }
+
+    /// Waits so long, or until somebody is in a hurry. False when nothing will be written any
+    /// more.
     pub(in crate::embedded) fn pause(&self, pause: Duration) -> bool {
-        let end = Instant::now() + pause;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.0.recv_timeout(left) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-            }
-        }
+        let news = self
+            .0
+            .changed
+            .wait_timeout_while(self.0.news(), pause, |news| !news.wanted && !news.over);
+        let (mut news, _) = news.unwrap_or_else(PoisonError::into_inner);
+        news.wanted = false;
+        !news.over
     }
 
     /// Whether the writer has ended.
     pub(in crate::embedded) fn is_over(&self) -> bool {
-        matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
+        self.0.news().over
     }
 }
 

@@ -10,7 +10,7 @@ use caracal_ledger::{Log, Receipt, TreeState, leaf_hash};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::checkpointer::checkpoint;
+use super::checkpointer::{HUGE, checkpoint};
 use super::followers::Nudge;
 use super::heads::{self, Head};
 use crate::embedded::number::signed;
@@ -21,8 +21,8 @@ use crate::{Appended, Entry, StoreError};
 /// How many calls share one synced transaction at most.
 const BATCH: usize = 1024;
 
-/// How long a truncation of the WAL waits for readers before it is left for the next time.
-const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long a new start of the WAL waits for readers before it is left for the next time.
+const RESTART_TIMEOUT: Duration = Duration::from_millis(100);
 
 type AppendAnswer = oneshot::Sender<Result<Vec<Appended>, StoreError>>;
 
@@ -50,7 +50,7 @@ pub(super) struct Writer {
     pub(super) newest: u64,
     pub(super) tail: watch::Sender<u64>,
     pub(super) nudges: [Nudge; 2],
-    pub(super) truncate: Arc<AtomicBool>,
+    pub(super) restart: Arc<AtomicBool>,
     pub(super) on_step: Option<StepHook>,
 }
 
@@ -77,8 +77,8 @@ impl Writer {
                 }
             }
             self.append_batch(&mut batch);
-            if self.truncate.swap(false, Ordering::Relaxed) {
-                self.truncate_wal();
+            if self.restart.swap(false, Ordering::Relaxed) {
+                self.restart_wal();
             }
         }
     }
@@ -243,17 +243,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Starts the WAL anew, when no reader is in the way.
-    fn truncate_wal(&self) {
-        let truncate = || -> rusqlite::Result<()> {
-            self.connection.busy_timeout(TRUNCATE_TIMEOUT)?;
-            let result = checkpoint(&self.connection, "TRUNCATE");
+    /// Starts the WAL anew, when no reader is in the way. The file keeps its size: writing over
+    /// what is there syncs faster than making it longer.
+    fn restart_wal(&self) {
+        let restart = || -> rusqlite::Result<()> {
+            self.connection.busy_timeout(RESTART_TIMEOUT)?;
+            let mut pages = checkpoint(&self.connection, "RESTART");
+            if matches!(pages, Ok(pages) if pages > HUGE) {
+                pages = checkpoint(&self.connection, "TRUNCATE");
+            }
             self.connection
                 .busy_timeout(crate::embedded::database::BUSY_TIMEOUT)?;
-            result.map(drop)
+            pages.map(drop)
         };
-        if let Err(error) = truncate() {
-            tracing::warn!(%error, "the ledger's WAL cannot be truncated");
+        if let Err(error) = restart() {
+            tracing::warn!(%error, "the ledger's WAL cannot be started anew");
         }
     }
 }

@@ -23,6 +23,10 @@ const CHUNK: i64 = 4096;
 /// How many sequence numbers share a row of `spans`.
 pub(super) const BLOCK: i64 = 4096;
 
+/// How long leaves are left to gather while nobody searches: many in one transaction cost
+/// far less than each its own.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// How long to wait after a failure, a full disk for example.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,7 +81,7 @@ impl Follower {
         let mut over = false;
         while !over {
             match self.catch_up(written) {
-                Ok(()) => over = !written.wait(),
+                Ok(()) => over = !(written.wait() && written.pause(GATHER)),
                 Err(Fault::Index(StoreError::Damaged(why))) => {
                     tracing::error!(why, "the index is damaged and is built anew");
                     self.trees.forget();
