@@ -1,0 +1,23 @@
+//! What stories stand on: a stack of the real binary in a directory of its own, an upstream
+//! that records what reaches it, and clients.
+
+mod cli;
+mod mandates;
+mod stack;
+mod upstream;
+
+pub use cli::Output;
+pub use mandates::{Answer, Client, claims};
+pub use stack::{Stack, binary};
+pub use upstream::{KEY, Recorded, Upstream};
+
+/// Waits until a condition holds; fails with `what` after 20 s.
+pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+    for _ in 0..2000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("waited 20 s in vain until {what}");
+}
