@@ -1,0 +1,34 @@
+//! The commands that speak to a server: clients of the public API like anyone's.
+
+mod api;
+mod applications;
+mod apply;
+pub(crate) mod audit;
+mod export;
+mod listing;
+mod login;
+mod policies;
+mod problem;
+mod providers;
+mod resources;
+mod revocations;
+mod target;
+mod tokens;
+pub(crate) mod verify;
+mod yaml;
+pub(crate) mod zone;
+mod zones;
+
+pub(crate) use api::Api;
+pub(crate) use applications::applications;
+pub(crate) use apply::{apply, diff, send as apply_request};
+pub(crate) use export::export;
+pub(crate) use login::login;
+pub(crate) use policies::policies;
+pub(crate) use providers::providers;
+pub(crate) use resources::resources;
+pub(crate) use revocations::{freeze, revocations, revoke, thaw};
+pub(crate) use target::Target;
+pub(crate) use tokens::tokens;
+pub(crate) use verify::{Evidence, verify_home};
+pub(crate) use zones::zones;

@@ -1,0 +1,119 @@
+//! All logs of an instance or an export, checked side by side.
+
+use std::collections::BTreeMap;
+
+use caracal_core::LogId;
+use caracal_ledger::{LeafHash, LogVerifier};
+
+use crate::client::verify::{BadNote, Evidence, FirstBad, Report};
+use crate::failure::{Context, Outcome};
+
+/// The verifiers of all logs. Give the logs with their evidence first, then the leaves.
+pub(crate) struct Checker<'h> {
+    logs: BTreeMap<LogId, LogVerifier<'h>>,
+    strays: Vec<FirstBad>,
+}
+
+impl<'h> Checker<'h> {
+    /// Begins with the keys of the logs and with what was kept elsewhere.
+    pub(crate) fn new(keys: &BTreeMap<LogId, String>, evidence: Evidence) -> Outcome<Self> {
+        let logs = keys
+            .iter()
+            .map(|(log, key)| (*log, LogVerifier::new(*log, Some(key))))
+            .collect();
+        let mut checker = Self {
+            logs,
+            strays: Vec::new(),
+        };
+        for (log, note, label) in evidence.notes {
+            match log.parse::<LogId>() {
+                Ok(log) => checker.expect_checkpoint(log, &note, &label),
+                Err(_) => checker.stray(&log, 0, "a checkpoint names a log that cannot be"),
+            }
+        }
+        for receipt in evidence.receipts {
+            checker
+                .log(receipt.log)
+                .expect_receipt(receipt)
+                .context("a receipt cannot be used")?;
+        }
+        Ok(checker)
+    }
+
+    /// Demands what a checkpoint says.
+    pub(crate) fn expect_checkpoint(&mut self, log: LogId, note: &str, label: &str) {
+        self.log(log).expect_checkpoint(note, label);
+    }
+
+    /// Gives stored leaf hashes, which help to find an altered leaf and prove nothing.
+    pub(crate) fn hint(&mut self, log: LogId, hashes: Vec<LeafHash>) {
+        self.log(log).hint_leaf_hashes(hashes.into_iter());
+    }
+
+    /// Reads the next leaf of a log.
+    pub(crate) fn leaf(&mut self, log: LogId, index: u64, bytes: &[u8]) {
+        self.log(log).leaf(index, bytes);
+    }
+
+    /// Notes what belongs to no log, or cannot be read.
+    pub(crate) fn stray(&mut self, log: &str, index: u64, why: &str) {
+        self.strays.push(FirstBad {
+            log: log.to_owned(),
+            index,
+            why: why.to_owned(),
+        });
+    }
+
+    /// A log whose key is not known is checked as far as that goes, and is not vouched for.
+    fn log(&mut self, log: LogId) -> &mut LogVerifier<'h> {
+        self.logs.entry(log).or_insert_with(|| {
+            self.strays.push(FirstBad {
+                log: log.to_string(),
+                index: 0,
+                why: "the verifier key of this log is not known, so nothing vouches for it"
+                    .to_owned(),
+            });
+            LogVerifier::new(log, None)
+        })
+    }
+
+    /// Finishes every log. With `empty_is_bad`, a log without any leaf is bad: each begins
+    /// with one.
+    pub(crate) fn finish(self, empty_is_bad: bool) -> Report {
+        let mut report = Report {
+            ok: true,
+            events: 0,
+            logs: u64::try_from(self.logs.len()).unwrap_or(u64::MAX),
+            first_bad: None,
+            bad_checkpoints: Vec::new(),
+        };
+        for (log, verifier) in self.logs {
+            let found = verifier.finish();
+            report.events = report.events.saturating_add(found.events);
+            let mut bad = found.first_bad.map(|bad| (bad.index, bad.why));
+            if bad.is_none() && empty_is_bad && found.events == 0 {
+                bad = Some((0, "the leaf is missing: the log has none at all".to_owned()));
+            }
+            if let (Some((index, why)), None) = (bad, &report.first_bad) {
+                report.first_bad = Some(FirstBad {
+                    log: log.to_string(),
+                    index,
+                    why,
+                });
+            }
+            report
+                .bad_checkpoints
+                .extend(found.bad_checkpoints.into_iter().map(|bad| BadNote {
+                    log: log.to_string(),
+                    label: bad.label,
+                    why: bad.why,
+                }));
+        }
+        // What a log itself shows is more telling than a row that fits nowhere.
+        if report.first_bad.is_none() {
+            report.first_bad = self.strays.into_iter().next();
+        }
+        report.ok = report.first_bad.is_none() && report.bad_checkpoints.is_empty();
+        report
+    }
+}

@@ -1,0 +1,80 @@
+//! Verifying what `audit export` wrote.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use caracal_core::LogId;
+use caracal_ledger::MAX_LEAF_BYTES;
+
+use crate::client::verify::{Checker, Evidence, Report};
+use crate::failure::{Context, Failure, Outcome};
+
+/// Verifies every log in a directory of `LOG/{events.jsonl, checkpoint, key}`.
+pub(crate) fn verify_directory(dir: &Path, evidence: Evidence) -> Outcome<Report> {
+    let logs = list_logs(dir)?;
+    let mut keys = BTreeMap::new();
+    for (log, place) in &logs {
+        let path = place.join("key");
+        if path.exists() {
+            let key = std::fs::read_to_string(&path).context(format!("`{}`", path.display()))?;
+            keys.insert(*log, key.trim().to_owned());
+        }
+    }
+    let mut checker = Checker::new(&keys, evidence)?;
+    for (log, place) in &logs {
+        let path = place.join("checkpoint");
+        match std::fs::read_to_string(&path) {
+            Ok(note) => checker.expect_checkpoint(*log, &note, &format!("`{}`", path.display())),
+            Err(_) => checker.stray(
+                &log.to_string(),
+                0,
+                "the export has no checkpoint of this log",
+            ),
+        }
+    }
+    for (log, place) in &logs {
+        read_leaves(&mut checker, *log, &place.join("events.jsonl"))?;
+    }
+    Ok(checker.finish(true))
+}
+
+fn list_logs(dir: &Path) -> Outcome<BTreeMap<LogId, PathBuf>> {
+    let shown = dir.display();
+    let mut logs = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).context(format!("`{shown}`"))? {
+        let entry = entry.context(format!("`{shown}`"))?;
+        if let Ok(log) = entry.file_name().to_string_lossy().parse() {
+            logs.insert(log, entry.path());
+        }
+    }
+    if logs.is_empty() {
+        return Err(
+            Failure::new(format!("there is no exported log in `{shown}`"))
+                .hint("`caracal audit export DIR` writes them"),
+        );
+    }
+    Ok(logs)
+}
+
+fn read_leaves(checker: &mut Checker<'_>, log: LogId, path: &Path) -> Outcome<()> {
+    let Ok(file) = File::open(path) else {
+        checker.stray(&log.to_string(), 0, "the export has no events of this log");
+        return Ok(());
+    };
+    let longest = u64::try_from(MAX_LEAF_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2);
+    let mut reader = BufReader::new(file);
+    for index in 0.. {
+        let mut line = Vec::new();
+        let read = reader.by_ref().take(longest).read_until(b'\n', &mut line);
+        if read.context(format!("`{}`", path.display()))? == 0 {
+            break;
+        }
+        let leaf = line.strip_suffix(b"\n").unwrap_or(&line);
+        checker.leaf(log, index, leaf);
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Zone files: reading them with their mistakes located, and writing them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use caracal_wire::{ApplyRequest, SecretSource, SecretValue, ZoneFile};
+
+use crate::environment::Environment;
+use crate::failure::{Context, Failure, Outcome};
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A zone file and where it lies.
+pub(crate) struct Source {
+    name: String,
+    dir: PathBuf,
+    file: ZoneFile,
+}
+
+impl Source {
+    /// Reads a file, or standard input for `-`.
+    pub(crate) fn read(name: &str) -> Outcome<Self> {
+        let (shown, dir, text) = if name == "-" {
+            let text =
+                read_limited(&mut std::io::stdin()).context("standard input cannot be read")?;
+            ("standard input".to_owned(), PathBuf::from("."), text)
+        } else {
+            let path = Path::new(name);
+            let mut file = std::fs::File::open(path).context(format!("`{name}`"))?;
+            let text = read_limited(&mut file).context(format!("`{name}`"))?;
+            (
+                format!("`{name}`"),
+                path.parent().unwrap_or(Path::new(".")).to_owned(),
+                text,
+            )
+        };
+        let file = parse(&text, &shown)?;
+        Ok(Self {
+            name: shown,
+            dir,
+            file,
+        })
+    }
+
+    /// Its zone.
+    pub(crate) fn zone(&self) -> &str {
+        &self.file.zone
+    }
+
+    /// Its policies.
+    pub(crate) fn into_policies(self) -> Vec<caracal_wire::PolicyBody> {
+        self.file.policies
+    }
+
+    /// The request that applies it, with its secrets and certificates read from where it
+    /// names them: paths are meant beside the file.
+    pub(crate) fn into_request(
+        self,
+        prune: bool,
+        environment: &Environment,
+    ) -> Outcome<ApplyRequest> {
+        let Self {
+            name,
+            dir,
+            mut file,
+        } = self;
+        for resource in &mut file.resources {
+            if let Some(ca) = resource
+                .upstream_ca
+                .as_mut()
+                .filter(|ca| !ca.contains("-----BEGIN"))
+            {
+                let path = dir.join(&*ca);
+                *ca = std::fs::read_to_string(&path).context(format!(
+                    "{name}: the `upstream_ca` of the resource `{}`, `{}`",
+                    resource.name,
+                    path.display()
+                ))?;
+            }
+        }
+        file.into_request(prune, |source| match source {
+            SecretSource::FromEnv(variable) => environment
+                .find(variable)
+                .map(SecretValue::new)
+                .ok_or_else(|| {
+                    Failure::new(format!(
+                        "{name}: the environment variable `{variable}` is not set"
+                    ))
+                    .hint("set it to the secret for the one command that applies the file")
+                }),
+            SecretSource::FromFile(path) => {
+                let path = dir.join(path);
+                let text = std::fs::read_to_string(&path)
+                    .map(zeroized)
+                    .context(format!("{name}: the secret in `{}`", path.display()))?;
+                let secret = text.expose();
+                let secret = secret.strip_suffix('\n').unwrap_or(secret);
+                Ok(SecretValue::new(
+                    secret.strip_suffix('\r').unwrap_or(secret),
+                ))
+            }
+            SecretSource::Value(value) => Ok(value.clone()),
+        })
+    }
+}
+
+fn zeroized(text: String) -> SecretValue {
+    SecretValue::new(text)
+}
+
+/// Merges requests of the same zone, in the order of the files.
+pub(crate) fn merge(requests: Vec<ApplyRequest>) -> Vec<ApplyRequest> {
+    let mut merged: Vec<ApplyRequest> = Vec::new();
+    for request in requests {
+        match merged
+            .iter_mut()
+            .find(|earlier| earlier.zone == request.zone)
+        {
+            Some(earlier) => {
+                earlier.applications.extend(request.applications);
+                earlier.providers.extend(request.providers);
+                earlier.resources.extend(request.resources);
+                earlier.policies.extend(request.policies);
+            }
+            None => merged.push(request),
+        }
+    }
+    merged
+}
+
+fn parse(text: &str, shown: &str) -> Outcome<ZoneFile> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        // The lines around a mistake are shown, unless a secret may stand in them.
+        let full = error.render();
+        let told = if full.contains("secret") || full.contains("value") {
+            let place = error
+                .location()
+                .map(|at| format!(" (line {}, column {})", at.line(), at.column()));
+            format!(
+                "near a secret{}; the lines are not shown",
+                place.unwrap_or_default()
+            )
+        } else {
+            full
+        };
+        Failure::usage(format!("{shown} is no zone file: {}", told.trim_end()))
+            .hint("one file holds one zone; `caracal export` writes one to start from")
+    })
+}
+
+fn read_limited(reader: &mut impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = reader.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(std::io::Error::other(format!(
+            "it is longer than {MAX_BYTES} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+
+    fn source(dir: &tempfile::TempDir, text: &str) -> Outcome<Source> {
+        let path = dir.path().join("zone.yaml");
+        std::fs::write(&path, text).unwrap();
+        Source::read(path.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let failure = source(
+            &dir,
+            "zone: a\napplications:\n  - name: x\n    lables: [y]\n",
+        )
+        .err()
+        .unwrap();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(
+            failure.message.contains("lables") && failure.message.contains('4'),
+            "{failure}"
+        );
+        assert!(failure.message.contains("zone.yaml"));
+    }
+
+    #[test]
+    fn a_mistake_near_a_secret_does_not_show_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in [
+            "zone: a\nproviders:\n  - name: p\n    kind: bearer\n    secret: sk-hunter2\n",
+            "zone: a\nproviders:\n  - name: p\n    secret: { value: sk-hunter2 }\n    kinds: bearer\n",
+        ] {
+            let failure = source(&dir, text).err().unwrap();
+            assert!(!failure.message.contains("hunter2"), "{failure}");
+            assert!(failure.message.contains("line"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn several_documents_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(source(&dir, "zone: a\n---\nzone: b\n").is_err());
+        assert!(source(&dir, "").is_err());
+    }
+
+    #[test]
+    fn secrets_and_certificates_are_read_beside_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "from-file\n").unwrap();
+        std::fs::write(dir.path().join("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let text = "zone: a\nproviders:\n  - { name: p, kind: bearer, secret: { from_file: key } }\n  \
+                    - { name: q, kind: bearer, secret: { from_env: KEY } }\nresources:\n  \
+                    - { name: r, upstream: 'https://x', scopes: [s], upstream_ca: ./ca.pem }\n";
+        let env = Environment::from([("KEY", "from-env")]);
+        let request = source(&dir, text)
+            .unwrap()
+            .into_request(false, &env)
+            .unwrap();
+        let secrets: Vec<_> = request
+            .providers
+            .iter()
+            .map(|p| p.secret.as_ref().unwrap().expose())
+            .collect();
+        assert_eq!(secrets, ["from-file", "from-env"]);
+        assert!(
+            request
+                .resources
+                .first()
+                .unwrap()
+                .upstream_ca
+                .as_ref()
+                .unwrap()
+                .starts_with("-----BEGIN")
+        );
+        let missing = source(&dir, text)
+            .unwrap()
+            .into_request(false, &Environment::default())
+            .unwrap_err();
+        assert!(missing.message.contains("`KEY`"));
+    }
+
+    #[test]
+    fn files_of_one_zone_become_one_request() {
+        let request = |zone: &str, name: &str| ApplyRequest {
+            zone: Some(zone.to_owned()),
+            applications: vec![caracal_wire::ApplicationBody {
+                name: name.to_owned(),
+                labels: Vec::new(),
+            }],
+            ..ApplyRequest::default()
+        };
+        let merged = merge(vec![
+            request("a", "x"),
+            request("b", "y"),
+            request("a", "z"),
+        ]);
+        assert_eq!(merged.len(), 2);
+        assert_eq!(merged.first().unwrap().applications.len(), 2);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a running stack leaves in its home for the commands beside it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Context, Outcome};
+use crate::home::{Home, replace};
+
+/// What the holder of the home serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StackRecord {
+    /// The process.
+    pub(crate) pid: u32,
+    /// Its version.
+    pub(crate) version: String,
+    /// Its doors, by name.
+    pub(crate) doors: BTreeMap<String, DoorRecord>,
+}
+
+/// One door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DoorRecord {
+    /// Its public URL.
+    pub(crate) url: String,
+    /// Where it listens.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl StackRecord {
+    /// The record of the process that holds the home; another's is out of date.
+    pub(crate) fn find(home: &Home, pid: u32) -> Option<Self> {
+        let text = std::fs::read(home.join("stack.json")).ok()?;
+        serde_json::from_slice(&text)
+            .ok()
+            .filter(|record: &Self| record.pid == pid)
+    }
+
+    /// Leaves the record.
+    pub(crate) fn write(&self, home: &Home) -> Outcome<()> {
+        let text = serde_json::to_vec(self).context("the doors cannot be written")?;
+        replace(&home.join("stack.json"), &text).context("the doors cannot be told")
+    }
+
+    /// Takes the record away.
+    pub(crate) fn remove(home: &Home) {
+        // One that stays names a process that does not hold the lock, and is ignored.
+        let _ = std::fs::remove_file(home.join("stack.json"));
+    }
+}

@@ -1,0 +1,103 @@
+//! The one place that starts processes.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the binary starts processes, here only"
+)]
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Context, Failure, Outcome};
+
+/// The most that an operator's command may write, in bytes.
+const MAX_OUTPUT: u64 = 64 * 1024;
+
+/// Starts this same program again with other arguments, away from the terminal, with its
+/// output in a file.
+pub(crate) fn start_self(
+    arguments: &[String],
+    environment: &[(&str, &str)],
+    output: &Path,
+) -> Outcome<Child> {
+    let program = std::env::current_exe().context("the path of this program is not known")?;
+    let out = crate::home::append(output).context(format!("`{}`", output.display()))?;
+    let err: File = out.try_clone().context(format!("`{}`", output.display()))?;
+    Command::new(&program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .context(format!("`{}` cannot be started", program.display()))
+}
+
+/// Runs an operator's command in a shell and gives what it wrote to standard output. Its
+/// output is never part of an error: it may be a secret.
+pub(crate) fn output_of(command: &str, limit: Duration) -> Outcome<Vec<u8>> {
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .context("the shell `/bin/sh` cannot be started")?;
+    let out = child.stdout.take();
+    let (sender, output) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = out.map(|out| out.take(MAX_OUTPUT).read_to_end(&mut bytes));
+        // Nobody listens any more when the limit was reached first.
+        let _ = sender.send(read.transpose().map(|_| bytes));
+    });
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        match child
+            .try_wait()
+            .context("the command cannot be waited for")?
+        {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                // It is over either way; what it wrote so far is no answer.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Failure::new(format!(
+                    "it did not end within {} s",
+                    limit.as_secs()
+                )));
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    if !status.success() {
+        return Err(Failure::new(format!("it ended with {status}")));
+    }
+    // Something that it left behind may still hold its output open.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let bytes = output
+        .recv_timeout(left)
+        .context("its output does not end")?;
+    bytes.context("its output cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_answers_fails_or_is_ended() {
+        let limit = Duration::from_secs(20);
+        assert_eq!(output_of("printf abc", limit).unwrap(), b"abc");
+        assert!(
+            output_of("printf secret; exit 3", limit)
+                .unwrap_err()
+                .message
+                .contains('3')
+        );
+        assert!(output_of("sleep 60", Duration::from_millis(50)).is_err());
+    }
+}

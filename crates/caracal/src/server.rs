@@ -1,0 +1,20 @@
+//! The server: settings, listeners, key, store, engine and doors, wired together.
+
+mod checkpoints;
+mod door;
+mod listen;
+mod log;
+mod master_key;
+mod port_holder;
+mod serve;
+mod settings;
+mod signals;
+mod socket;
+
+pub(crate) use door::Door;
+pub(crate) use log::{LogTarget, last_lines};
+pub(crate) use master_key::check_key_file;
+pub(crate) use port_holder::find_holder as find_port_holder;
+pub(crate) use serve::serve;
+pub(crate) use settings::{Settings, SettingsLayer};
+pub(crate) use signals::listen as stop_signal;

@@ -1,0 +1,51 @@
+//! Checkpoints outside the home, where whoever can rewrite the ledger may not reach them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use caracal_engine::Engine;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::home::replace;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Writes the newest signed checkpoint of every log to a file, each second when one changed,
+/// and once more at the end.
+pub(crate) async fn write_outside(engine: Engine, path: &Path, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut written = String::new();
+    let mut failing = false;
+    loop {
+        let last = tokio::select! {
+            () = shutdown.cancelled() => true,
+            _ = tick.tick() => false,
+        };
+        let notes = engine.checkpoints().await.concat();
+        if notes != written && !notes.is_empty() {
+            let target = path.to_owned();
+            let bytes = notes.clone().into_bytes();
+            let result = tokio::task::spawn_blocking(move || replace(&target, &bytes)).await;
+            match result.map_err(std::io::Error::other).flatten() {
+                Ok(()) => {
+                    written = notes;
+                    failing = false;
+                }
+                // Said once: the next attempt comes in a second.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(
+                        "the checkpoint file `{}` cannot be written: {error}",
+                        path.display()
+                    );
+                }
+                Err(_) => {}
+            }
+        }
+        if last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! From settings to a running server, and back to nothing.
+
+mod doors;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use caracal_core::NodeId;
+use caracal_crypto::Keyring;
+use caracal_egress::{Egress, EgressRules};
+use caracal_engine::{Clock, Engine, EngineConfig};
+use caracal_store::{Embedded, OpenOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SystemClock;
+use crate::failure::{Context, Failure, Outcome};
+use crate::home::{DoorRecord, HomeLock, Ports, StackRecord};
+use crate::server::listen::bind;
+use crate::server::{Door, LogTarget, Settings, checkpoints, master_key, signals, socket};
+
+use doors::Doors;
+
+/// How long calls under way may go on after a stop was asked for.
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+
+/// Serves until the system asks to stop, then lets what is under way finish.
+pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
+    settings.home.prepare()?;
+    log.install(&settings.log)?;
+    let shutdown = CancellationToken::new();
+    let signals = signals::listen(&shutdown)?;
+    tokio::select! {
+        served = run(settings, shutdown) => served,
+        // It ends with the process only.
+        () = signals => Ok(()),
+    }
+}
+
+async fn run(settings: Settings, shutdown: CancellationToken) -> Outcome<()> {
+    let lock = HomeLock::take(&settings.home)?;
+    let key = master_key::load(&settings)?;
+    let listeners = listen(&settings)?;
+    let plan = Plan::new(&settings, &listeners)?;
+    let engine = start_engine(&settings, &plan, Keyring::new(key)).await?;
+    let egress = Egress::new(EgressRules {
+        allow_private: settings.allow_private,
+        forbidden: plan.addresses(),
+    })
+    .context("the way out cannot be set up")?;
+    let socket = socket::bind(&settings.home, &lock)?;
+    let record = plan.record();
+    let tracker = TaskTracker::new();
+    let doors = Doors {
+        engine: engine.clone(),
+        egress,
+        plan,
+        shutdown: shutdown.clone(),
+        tracker: tracker.clone(),
+    };
+    doors.open(listeners, socket, &settings)?;
+    record.write(&settings.home)?;
+    tracing::info!(home = %settings.home.dir().display(), "ready");
+    let last_checkpoints = CancellationToken::new();
+    let outside = TaskTracker::new();
+    if let Some(path) = settings.checkpoint_file.clone() {
+        let (engine, last) = (engine.clone(), last_checkpoints.clone());
+        outside.spawn(async move { checkpoints::write_outside(engine, &path, last).await });
+    }
+    shutdown.cancelled().await;
+    tracker.close();
+    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+        tracing::warn!("calls that were still under way are cut");
+    }
+    last_checkpoints.cancel();
+    outside.close();
+    outside.wait().await;
+    socket::remove(&settings.home);
+    StackRecord::remove(&settings.home);
+    engine.close().await;
+    tracing::info!("stopped");
+    drop(lock);
+    Ok(())
+}
+
+type Listeners = BTreeMap<Door, Vec<TcpListener>>;
+
+fn listen(settings: &Settings) -> Outcome<Listeners> {
+    let mut ports = Ports::load(&settings.home);
+    let mut listeners = Listeners::new();
+    for (door, spec) in &settings.listen {
+        if settings.doors.contains(door) {
+            listeners.insert(*door, bind(*door, spec, &settings.home, &mut ports)?);
+        }
+    }
+    Ok(listeners)
+}
+
+/// What the doors are called, and where they listen.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    urls: BTreeMap<Door, String>,
+    listening: BTreeMap<Door, Vec<SocketAddr>>,
+}
+
+impl Plan {
+    fn new(settings: &Settings, listeners: &Listeners) -> Outcome<Self> {
+        let ports = Ports::load(&settings.home);
+        let mut plan = Self {
+            urls: BTreeMap::new(),
+            listening: BTreeMap::new(),
+        };
+        for (door, spec) in &settings.listen {
+            let mut addresses = Vec::new();
+            for listener in listeners.get(door).into_iter().flatten() {
+                addresses.push(listener.local_addr().context("a listener has no address")?);
+            }
+            let port = addresses.first().map(SocketAddr::port);
+            let port = port.or_else(|| ports.find(door.name()).filter(|_| spec.port() == 0));
+            let url = settings.public_url(*door, port.unwrap_or(spec.port()));
+            if url.ends_with(":0") {
+                return Err(Failure::usage(format!(
+                    "the URL of the door `{door}` is not known, since it is not served here"
+                ))
+                .hint(format!("set `--public-{door}-url`")));
+            }
+            plan.urls.insert(*door, url);
+            if !addresses.is_empty() {
+                plan.listening.insert(*door, addresses);
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The public URL of a door, served here or not.
+    pub(crate) fn url(&self, door: Door) -> &str {
+        self.urls.get(&door).map_or("", String::as_str)
+    }
+
+    /// The port that a door listens on.
+    pub(crate) fn port(&self, door: Door) -> u16 {
+        self.listening
+            .get(&door)
+            .and_then(|all| all.first())
+            .map_or(0, SocketAddr::port)
+    }
+
+    /// The doors that are served here.
+    pub(crate) fn doors(&self) -> impl Iterator<Item = Door> + '_ {
+        self.listening.keys().copied()
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.listening.values().flatten().copied().collect()
+    }
+
+    fn record(&self) -> StackRecord {
+        let doors = self.listening.iter().map(|(door, addresses)| {
+            let url = self.url(*door).to_owned();
+            (
+                door.name().to_owned(),
+                DoorRecord {
+                    url,
+                    addresses: addresses.clone(),
+                },
+            )
+        });
+        StackRecord {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            doors: doors.collect(),
+        }
+    }
+}
+
+async fn start_engine(settings: &Settings, plan: &Plan, keyring: Keyring) -> Outcome<Engine> {
+    let dir = settings.home.dir().to_owned();
+    let store =
+        tokio::task::spawn_blocking(move || Embedded::open(&dir, OpenOptions::default())).await;
+    let store = store
+        .map_err(|_| Failure::new("the data cannot be opened"))?
+        .map_err(|error| {
+            Failure::new(format!(
+                "the data in `{}` cannot be opened: {error}",
+                settings.home.dir().display()
+            ))
+            .hint("`caracal doctor` looks for causes")
+        })?;
+    if let Some(path) = store.set_aside() {
+        tracing::error!(
+            "the ledger could not be read and was moved to `{}`; new logs are begun",
+            path.display()
+        );
+    }
+    let store = Arc::new(store);
+    let clock = Arc::new(SystemClock::new());
+    let node = NodeId::new(clock.now(), &caracal_crypto::random_bytes());
+    let config = EngineConfig {
+        node,
+        sts_url: plan.url(Door::Sts).to_owned(),
+        gateway_url: plan.url(Door::Gateway).to_owned(),
+        allow_private: settings.allow_private,
+    };
+    let engine = Engine::start(config, store.clone(), store, keyring, clock).await;
+    engine.map_err(|error| Failure::new(format!("the stack cannot start: {error}")))
+}

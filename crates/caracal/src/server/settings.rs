@@ -1,0 +1,165 @@
+//! What a server is told: flag, then environment, then `server.toml`, then the default.
+
+mod layer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use caracal_core::Secret;
+use url::Url;
+
+pub(crate) use layer::SettingsLayer;
+
+use crate::environment::Environment;
+use crate::failure::{Failure, Outcome};
+use crate::home::Home;
+use crate::server::Door;
+use crate::server::listen::ListenSpec;
+
+/// Everything that a server is told, checked.
+pub(crate) struct Settings {
+    /// The home.
+    pub(crate) home: Home,
+    /// The doors to open.
+    pub(crate) doors: BTreeSet<Door>,
+    /// Where each door listens, open or not.
+    pub(crate) listen: BTreeMap<Door, ListenSpec>,
+    /// Public URLs that were named, without a slash at the end.
+    pub(crate) public_urls: BTreeMap<Door, String>,
+    /// What is logged.
+    pub(crate) log: String,
+    /// The checkpoint file outside the home.
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    /// The master key itself.
+    pub(crate) master_key: Option<Secret>,
+    /// The command that gives the master key.
+    pub(crate) master_key_command: Option<String>,
+    /// True: resources may ask for loopback and private upstreams.
+    pub(crate) allow_private: bool,
+}
+
+impl Settings {
+    /// Puts the layers together. A local stack allows private upstreams by default.
+    pub(crate) fn resolve(
+        home: Home,
+        flags: SettingsLayer,
+        environment: &Environment,
+        local: bool,
+    ) -> Outcome<Self> {
+        let file = SettingsLayer::from_file(&home)?;
+        let layer = flags
+            .or(SettingsLayer::from_environment(environment)?)
+            .or(file);
+        check_database(layer.database_url.as_deref())?;
+        let doors = match &layer.doors {
+            None => Door::ALL.into(),
+            Some(names) => parse_doors(names)?,
+        };
+        let mut listen = BTreeMap::new();
+        let mut public_urls = BTreeMap::new();
+        for door in Door::ALL {
+            let text = layer.listen(door).unwrap_or(door.default_listen());
+            let spec: ListenSpec = text.parse().map_err(|why: String| {
+                Failure::usage(format!("`{}`: {why}", door.listen_variable()))
+            })?;
+            let protected = layer.behind_tls_proxy.unwrap_or(false);
+            if doors.contains(&door) && !spec.is_loopback() && !protected {
+                return Err(Failure::usage(format!(
+                    "the door `{door}` would listen beyond this machine (`{text}`) without TLS"
+                ))
+                .hint("put a TLS proxy before it and say `--behind-tls-proxy`, or listen on `localhost`"));
+            }
+            listen.insert(door, spec);
+            if let Some(url) = layer.public_url(door) {
+                public_urls.insert(door, check_public_url(door, url)?);
+            }
+        }
+        if layer.tls_cert.is_some() || layer.tls_key.is_some() {
+            return Err(Failure::usage(
+                "this version cannot serve TLS itself yet (`CARACAL_TLS_CERT`)",
+            )
+            .hint("put a TLS proxy before it and say `--behind-tls-proxy`"));
+        }
+        for proxy in layer.trusted_proxies.iter().flatten() {
+            check_network(proxy)?;
+        }
+        let master_key = environment.find("CARACAL_MASTER_KEY");
+        Ok(Self {
+            home,
+            doors,
+            listen,
+            public_urls,
+            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            checkpoint_file: layer.checkpoint_file,
+            master_key: master_key.map(|text| Secret::from(text.to_owned())),
+            master_key_command: layer.master_key_command,
+            allow_private: layer.allow_private.unwrap_or(local),
+        })
+    }
+
+    /// The public URL of a door that listens on this port.
+    pub(crate) fn public_url(&self, door: Door, port: u16) -> String {
+        let named = self.public_urls.get(&door).cloned();
+        named.unwrap_or_else(|| format!("http://localhost:{port}"))
+    }
+}
+
+fn parse_doors(names: &[String]) -> Outcome<BTreeSet<Door>> {
+    let doors: Result<BTreeSet<Door>, String> = names.iter().map(|name| name.parse()).collect();
+    let doors = doors.map_err(Failure::usage)?;
+    if doors.is_empty() {
+        return Err(Failure::usage(
+            "a server needs a door: use `sts`, `gateway` or `console`",
+        ));
+    }
+    Ok(doors)
+}
+
+fn check_database(url: Option<&str>) -> Outcome<()> {
+    match url {
+        None | Some("sqlite:") => Ok(()),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Err(
+            Failure::usage("this version cannot use PostgreSQL yet (`CARACAL_DATABASE_URL`)")
+                .hint("leave it out to keep data in `CARACAL_HOME`"),
+        ),
+        // The URL may hold a password: it is not repeated.
+        Some(_) => Err(Failure::usage("`CARACAL_DATABASE_URL` is not understood")
+            .hint("use `sqlite:`, which keeps data in `CARACAL_HOME`")),
+    }
+}
+
+fn check_public_url(door: Door, text: &str) -> Outcome<String> {
+    let refuse = |why: &str| {
+        Failure::usage(format!(
+            "the public URL of the door `{door}`, `{text}`, {why}"
+        ))
+        .hint("use for example `https://sts.example.com`")
+    };
+    let url = Url::parse(text).map_err(|error| refuse(&format!("is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(refuse("is not of `http` or `https`"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse("has a query or a fragment"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("has a user name"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn check_network(text: &str) -> Outcome<()> {
+    let (address, length) = text.split_once('/').unwrap_or((text, "0"));
+    let address: Option<std::net::IpAddr> = address.parse().ok();
+    let longest = address.map_or(0, |a| if a.is_ipv4() { 32 } else { 128 });
+    if address.is_none() || length.parse::<u8>().map_or(true, |length| length > longest) {
+        return Err(Failure::usage(format!(
+            "the trusted proxy `{text}` is no address or network"
+        ))
+        .hint("use for example `10.0.0.0/8`"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! One place that settings come from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::environment::Environment;
+use crate::failure::{Failure, Outcome};
+use crate::home::Home;
+use crate::server::Door;
+
+/// What one place says; everything may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SettingsLayer {
+    /// Doors to open [env: CARACAL_DOORS; default: sts,gateway,console]
+    #[arg(long, value_name = "DOOR", value_delimiter = ',')]
+    pub(crate) doors: Option<Vec<String>>,
+    /// Where the STS listens [env: CARACAL_STS_LISTEN; default: localhost:8080]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) sts_listen: Option<String>,
+    /// Where the Gateway listens [env: CARACAL_GATEWAY_LISTEN; default: localhost:8081]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) gateway_listen: Option<String>,
+    /// Where the control API and the console listen [env: CARACAL_CONSOLE_LISTEN; default: localhost:3001]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) console_listen: Option<String>,
+    /// URL of the STS as agents see it [env: CARACAL_PUBLIC_STS_URL; default: http://localhost:PORT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_sts_url: Option<String>,
+    /// URL of the Gateway as agents see it [env: CARACAL_PUBLIC_GATEWAY_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_gateway_url: Option<String>,
+    /// URL of the console as people see it [env: CARACAL_PUBLIC_CONSOLE_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_console_url: Option<String>,
+    /// Certificate chain (PEM) of all doors [env: CARACAL_TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate [env: CARACAL_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A proxy in front speaks TLS: listening beyond this machine without it is meant [env: CARACAL_BEHIND_TLS_PROXY]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) behind_tls_proxy: Option<bool>,
+    /// Proxies whose `X-Forwarded-*` may be believed [env: CARACAL_TRUSTED_PROXIES]
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Option<Vec<String>>,
+    /// Where data is kept [env: CARACAL_DATABASE_URL; default: sqlite: in the home]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// What is logged: error, warn, info, debug or trace [env: CARACAL_LOG; default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
+    /// A file outside the home that gets every log's newest signed checkpoint [env: CARACAL_CHECKPOINT_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    /// A command that prints the master key, instead of a key file [env: CARACAL_MASTER_KEY_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) master_key_command: Option<String>,
+    /// Resources may ask for loopback and private upstreams [env: CARACAL_ALLOW_PRIVATE; default: true for `up`, false for `serve`]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) allow_private: Option<bool>,
+}
+
+impl SettingsLayer {
+    /// What `server.toml` in the home says; nothing when there is none.
+    pub(crate) fn from_file(home: &Home) -> Outcome<Self> {
+        let path = home.join("server.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(Failure::usage(format!("`{}`: {error}", path.display()))),
+        };
+        let layer: Self = toml::from_str(&text).map_err(|error| {
+            Failure::usage(format!(
+                "`{}`: {}",
+                path.display(),
+                error.to_string().trim_end()
+            ))
+        })?;
+        Ok(layer.beside(home.dir()))
+    }
+
+    /// What the environment says.
+    pub(crate) fn from_environment(environment: &Environment) -> Outcome<Self> {
+        let text = |name: &str| environment.find(name).map(str::to_owned);
+        let path = |name: &str| environment.find(name).map(PathBuf::from);
+        let list = |name: &str| {
+            let items = environment.find(name)?.split(',').map(str::trim);
+            Some(
+                items
+                    .filter(|item| !item.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        };
+        let truth = |name: &str| match environment.find(name) {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(other) => Err(Failure::usage(format!(
+                "`{name}` is `{other}`, but must be `true` or `false`"
+            ))),
+        };
+        Ok(Self {
+            doors: list("CARACAL_DOORS"),
+            sts_listen: text("CARACAL_STS_LISTEN"),
+            gateway_listen: text("CARACAL_GATEWAY_LISTEN"),
+            console_listen: text("CARACAL_CONSOLE_LISTEN"),
+            public_sts_url: text("CARACAL_PUBLIC_STS_URL"),
+            public_gateway_url: text("CARACAL_PUBLIC_GATEWAY_URL"),
+            public_console_url: text("CARACAL_PUBLIC_CONSOLE_URL"),
+            tls_cert: path("CARACAL_TLS_CERT"),
+            tls_key: path("CARACAL_TLS_KEY"),
+            behind_tls_proxy: truth("CARACAL_BEHIND_TLS_PROXY")?,
+            trusted_proxies: list("CARACAL_TRUSTED_PROXIES"),
+            database_url: text("CARACAL_DATABASE_URL"),
+            log: text("CARACAL_LOG"),
+            checkpoint_file: path("CARACAL_CHECKPOINT_FILE"),
+            master_key_command: text("CARACAL_MASTER_KEY_COMMAND"),
+            allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
+        })
+    }
+
+    /// This layer, with what it leaves open taken from a weaker one.
+    #[must_use]
+    pub(crate) fn or(self, weaker: Self) -> Self {
+        Self {
+            doors: self.doors.or(weaker.doors),
+            sts_listen: self.sts_listen.or(weaker.sts_listen),
+            gateway_listen: self.gateway_listen.or(weaker.gateway_listen),
+            console_listen: self.console_listen.or(weaker.console_listen),
+            public_sts_url: self.public_sts_url.or(weaker.public_sts_url),
+            public_gateway_url: self.public_gateway_url.or(weaker.public_gateway_url),
+            public_console_url: self.public_console_url.or(weaker.public_console_url),
+            tls_cert: self.tls_cert.or(weaker.tls_cert),
+            tls_key: self.tls_key.or(weaker.tls_key),
+            behind_tls_proxy: self.behind_tls_proxy.or(weaker.behind_tls_proxy),
+            trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
+            database_url: self.database_url.or(weaker.database_url),
+            log: self.log.or(weaker.log),
+            checkpoint_file: self.checkpoint_file.or(weaker.checkpoint_file),
+            master_key_command: self.master_key_command.or(weaker.master_key_command),
+            allow_private: self.allow_private.or(weaker.allow_private),
+        }
+    }
+
+    /// Where a door is told to listen.
+    pub(crate) fn listen(&self, door: Door) -> Option<&str> {
+        match door {
+            Door::Sts => self.sts_listen.as_deref(),
+            Door::Gateway => self.gateway_listen.as_deref(),
+            Door::Console => self.console_listen.as_deref(),
+        }
+    }
+
+    /// The public URL that a door is told.
+    pub(crate) fn public_url(&self, door: Door) -> Option<&str> {
+        match door {
+            Door::Sts => self.public_sts_url.as_deref(),
+            Door::Gateway => self.public_gateway_url.as_deref(),
+            Door::Console => self.public_console_url.as_deref(),
+        }
+    }
+
+    /// The flags that say the same to another process of this program.
+    pub(crate) fn to_arguments(&self) -> Vec<String> {
+        let list = |list: &Option<Vec<String>>| list.as_ref().map(|items| items.join(","));
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let truth = |truth: Option<bool>| truth.map(|truth| truth.to_string());
+        let all = [
+            ("doors", list(&self.doors)),
+            ("sts-listen", self.sts_listen.clone()),
+            ("gateway-listen", self.gateway_listen.clone()),
+            ("console-listen", self.console_listen.clone()),
+            ("public-sts-url", self.public_sts_url.clone()),
+            ("public-gateway-url", self.public_gateway_url.clone()),
+            ("public-console-url", self.public_console_url.clone()),
+            ("tls-cert", path(&self.tls_cert)),
+            ("tls-key", path(&self.tls_key)),
+            ("behind-tls-proxy", truth(self.behind_tls_proxy)),
+            ("trusted-proxies", list(&self.trusted_proxies)),
+            ("database-url", self.database_url.clone()),
+            ("log", self.log.clone()),
+            ("checkpoint-file", path(&self.checkpoint_file)),
+            ("master-key-command", self.master_key_command.clone()),
+            ("allow-private", truth(self.allow_private)),
+        ];
+        let said = all
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("--{name}={}", value?)));
+        said.collect()
+    }
+
+    /// Paths in a file are meant beside the file.
+    fn beside(mut self, dir: &std::path::Path) -> Self {
+        for path in [
+            &mut self.tls_cert,
+            &mut self.tls_key,
+            &mut self.checkpoint_file,
+        ] {
+            *path = path.take().map(|path| dir.join(path));
+        }
+        self
+    }
+}

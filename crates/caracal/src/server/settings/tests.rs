@@ -1,0 +1,162 @@
+use std::path::Path;
+
+use super::*;
+use crate::failure::Exit;
+
+fn home(toml: &str) -> (tempfile::TempDir, Home) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::find(Some(dir.path()), &Environment::default()).unwrap();
+    std::fs::write(home.join("server.toml"), toml).unwrap();
+    (dir, home)
+}
+
+fn refused(flags: SettingsLayer, env: Environment, toml: &str) -> Failure {
+    let (_dir, home) = home(toml);
+    Settings::resolve(home, flags, &env, true).err().unwrap()
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let (_dir, home) = home(
+        "sts_listen = \"localhost:1\"\ngateway_listen = \"localhost:1\"\nconsole_listen = \"localhost:1\"\nlog = \"warn\"",
+    );
+    let env = Environment::from([
+        ("CARACAL_STS_LISTEN", "localhost:2"),
+        ("CARACAL_GATEWAY_LISTEN", "localhost:2"),
+        ("CARACAL_LOG", ""),
+    ]);
+    let flags = SettingsLayer {
+        sts_listen: Some("localhost:3".to_owned()),
+        ..SettingsLayer::default()
+    };
+    let settings = Settings::resolve(home, flags, &env, true).unwrap();
+    let port = |door| settings.listen.get(&door).unwrap().port();
+    assert_eq!(
+        (port(Door::Sts), port(Door::Gateway), port(Door::Console)),
+        (3, 2, 1)
+    );
+    assert_eq!(settings.log, "warn");
+    assert_eq!(settings.doors.len(), 3);
+}
+
+#[test]
+fn only_a_local_stack_allows_private_upstreams_unasked() {
+    let resolve = |env: Environment, local| {
+        let (_dir, home) = home("");
+        Settings::resolve(home, SettingsLayer::default(), &env, local)
+            .unwrap()
+            .allow_private
+    };
+    assert!(resolve(Environment::default(), true));
+    assert!(!resolve(Environment::default(), false));
+    assert!(!resolve(
+        Environment::from([("CARACAL_ALLOW_PRIVATE", "false")]),
+        true
+    ));
+    assert!(resolve(
+        Environment::from([("CARACAL_ALLOW_PRIVATE", "1")]),
+        false
+    ));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let failure = refused(
+        SettingsLayer::default(),
+        Environment::default(),
+        "log = \"info\"\nlisten = \"x\"\n",
+    );
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(
+        failure.message.contains("line 2") && failure.message.contains("listen"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_door_beyond_this_machine_needs_tls() {
+    let env = || Environment::from([("CARACAL_STS_LISTEN", "0.0.0.0:8080")]);
+    let failure = refused(SettingsLayer::default(), env(), "");
+    assert!(failure.hint.unwrap().contains("--behind-tls-proxy"));
+    let (_dir, home) = home("");
+    let flags = SettingsLayer {
+        behind_tls_proxy: Some(true),
+        ..SettingsLayer::default()
+    };
+    assert!(Settings::resolve(home, flags, &env(), false).is_ok());
+}
+
+#[test]
+fn what_cannot_be_served_is_refused() {
+    for (name, value) in [
+        ("CARACAL_DATABASE_URL", "postgres://u:hunter2@h/d"),
+        ("CARACAL_DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("CARACAL_TLS_CERT", "/cert.pem"),
+        ("CARACAL_PUBLIC_STS_URL", "ftp://x"),
+        ("CARACAL_PUBLIC_STS_URL", "https://u@x"),
+        ("CARACAL_PUBLIC_STS_URL", "https://x/?a"),
+        ("CARACAL_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("CARACAL_DOORS", "sts,window"),
+        ("CARACAL_BEHIND_TLS_PROXY", "yes"),
+    ] {
+        let failure = refused(
+            SettingsLayer::default(),
+            Environment::from([(name, value)]),
+            "",
+        );
+        assert_eq!(failure.exit, Exit::Usage, "{name}");
+        assert!(!failure.message.contains("hunter2"));
+    }
+}
+
+#[test]
+fn public_urls_have_no_slash_at_the_end() {
+    let (_dir, home) = home("public_sts_url = \"https://sts.example.com/\"");
+    let settings = Settings::resolve(
+        home,
+        SettingsLayer::default(),
+        &Environment::default(),
+        false,
+    )
+    .unwrap();
+    assert_eq!(
+        settings.public_url(Door::Sts, 8080),
+        "https://sts.example.com"
+    );
+    assert_eq!(
+        settings.public_url(Door::Gateway, 8081),
+        "http://localhost:8081"
+    );
+}
+
+#[test]
+fn paths_of_the_file_are_beside_it() {
+    let (_dir, home) = home("checkpoint_file = \"out/checkpoints\"");
+    let expected = home.join("out/checkpoints");
+    let settings = Settings::resolve(
+        home,
+        SettingsLayer::default(),
+        &Environment::default(),
+        true,
+    )
+    .unwrap();
+    assert_eq!(
+        settings.checkpoint_file.as_deref(),
+        Some(Path::new(&expected))
+    );
+}
+
+#[test]
+fn flags_survive_the_way_to_another_process() {
+    use clap::{Args, Command, FromArgMatches};
+    let layer = SettingsLayer {
+        doors: Some(vec!["sts".to_owned(), "gateway".to_owned()]),
+        allow_private: Some(false),
+        master_key_command: Some("pass show --key=x | head".to_owned()),
+        ..SettingsLayer::default()
+    };
+    let command = SettingsLayer::augment_args(Command::new("serve"));
+    let arguments = std::iter::once("serve".to_owned()).chain(layer.to_arguments());
+    let matches = command.try_get_matches_from(arguments).unwrap();
+    assert_eq!(SettingsLayer::from_arg_matches(&matches).unwrap(), layer);
+}

@@ -1,0 +1,106 @@
+//! Stopping the local stack, and removing its data.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::cli::PurgeArgs;
+use crate::failure::{Context, Failure, Outcome};
+use crate::home::{Home, HomeLock, find_holder_of};
+use crate::terminal;
+
+/// Longer than a server drains.
+const WAIT: Duration = Duration::from_secs(45);
+
+/// `caracal down`.
+pub(crate) fn down(home: &Home, json: bool) -> Outcome<()> {
+    let upstream = end_process(&home.join("demo/upstream.lock"))?;
+    let pid = end_process(&home.join("caracal.lock"))?;
+    if json {
+        return terminal::json(&serde_json::json!({ "stopped": pid }));
+    }
+    match pid {
+        Some(pid) => terminal::line(format_args!(
+            "stopped process {pid}; the data stays in `{}`",
+            home.dir().display()
+        ))?,
+        None => terminal::line(format_args!(
+            "no stack is running in `{}`",
+            home.dir().display()
+        ))?,
+    }
+    if upstream.is_some() {
+        terminal::line("stopped the demo upstream")?;
+    }
+    Ok(())
+}
+
+/// Asks the holder of a lock to end, and waits until it has. Only the process that holds the
+/// lock now is asked: an id that an older one left may be another process by now.
+pub(crate) fn end_process(lock: &Path) -> Outcome<Option<u32>> {
+    let Some(pid) = find_holder_of(lock)? else {
+        return Ok(None);
+    };
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let target = target.ok_or_else(|| {
+        Failure::new(format!(
+            "`{}` is held by a process that is just starting",
+            lock.display()
+        ))
+        .hint("try again")
+    })?;
+    kill_process(target, Signal::TERM).context(format!("process {pid} cannot be stopped"))?;
+    let deadline = Instant::now() + WAIT;
+    while find_holder_of(lock)? == Some(pid) {
+        if Instant::now() > deadline {
+            return Err(Failure::new(format!(
+                "process {pid} is still running after {} s",
+                WAIT.as_secs()
+            ))
+            .hint("`caracal logs` tells what it waits for"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(Some(pid))
+}
+
+/// `caracal purge`.
+pub(crate) fn purge(home: &Home, args: &PurgeArgs, json: bool) -> Outcome<()> {
+    let shown = home.dir().display().to_string();
+    if !home.dir().exists() {
+        return tell_purged(&shown, false, json);
+    }
+    if !args.yes {
+        if !terminal::can_ask() {
+            return Err(Failure::usage(format!(
+                "purging removes every key, zone and log in `{shown}`"
+            ))
+            .hint("say `--yes` when that is meant"));
+        }
+        let answer = terminal::ask(&format!(
+            "This removes every key, zone and log in `{shown}`, for good. Type `purge` to go on:"
+        ))?;
+        if answer != "purge" {
+            return Err(Failure::new("nothing was removed"));
+        }
+    }
+    end_process(&home.join("demo/upstream.lock"))?;
+    end_process(&home.join("caracal.lock"))?;
+    // Nobody starts while the files go.
+    let held = HomeLock::take(home)?;
+    home.remove()?;
+    drop(held);
+    tell_purged(&shown, true, json)
+}
+
+fn tell_purged(shown: &str, purged: bool, json: bool) -> Outcome<()> {
+    if json {
+        return terminal::json(&serde_json::json!({ "purged": purged, "home": shown }));
+    }
+    if purged {
+        terminal::line(format_args!("removed the data in `{shown}`"))
+    } else {
+        terminal::line(format_args!("there is no data in `{shown}`"))
+    }
+}
