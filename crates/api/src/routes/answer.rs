@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::cursor;
 use crate::refusal::Refusal;
 
+/// A page ends after the item that takes it over this size: objects may be large.
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// One object with its version as a strong tag.
 pub(crate) fn object<T: Serialize>(version: u64, view: T) -> Response {
     let mut response = Json(view).into_response();
@@ -47,20 +50,21 @@ pub(crate) fn after_name(kind: &str, text: Option<&str>) -> Result<Option<Name>,
 }
 
 /// A page of objects that the engine lists by name.
-pub(crate) fn page<T, V>(
+pub(crate) fn page<T, V: Serialize>(
     kind: &str,
     listing: Listing<T>,
     view: fn(Versioned<T>) -> V,
+    name: fn(&V) -> &str,
 ) -> Json<Page<V>> {
-    Json(Page {
-        items: listing.items.into_iter().map(view).collect(),
-        next_cursor: listing.next.map(|name| cursor::write(kind, name)),
-    })
+    let more = listing.next.is_some();
+    let views = listing.items.into_iter().map(view);
+    let items = views.map(|view| (name(&view).to_owned(), view));
+    fill(kind, items, more, usize::MAX)
 }
 
 /// A page of objects that the engine lists whole, in the order of their keys: those after the
 /// cursor's key, which need not exist any more.
-pub(crate) fn page_of_all<T, V>(
+pub(crate) fn page_of_all<T, V: Serialize>(
     kind: &str,
     all: impl IntoIterator<Item = T>,
     is_after: impl Fn(&T, &str) -> bool,
@@ -71,16 +75,34 @@ pub(crate) fn page_of_all<T, V>(
     let rest = all
         .into_iter()
         .filter(|item| after.as_ref().is_none_or(|after| is_after(item, after)));
-    let mut rest = rest.peekable();
-    let mut items = Vec::new();
-    let mut last = None;
-    while items.len() < limit {
-        let Some(item) = rest.next() else { break };
-        last = Some(key(&item));
-        items.push(view(item));
+    let items = rest.map(|item| (key(&item), view(item)));
+    fill(kind, items, false, limit)
+}
+
+/// Fills a page from items with their keys. It ends early when it becomes too large; `more`
+/// says that there are others after these.
+fn fill<V: Serialize>(
+    kind: &str,
+    items: impl Iterator<Item = (String, V)>,
+    more: bool,
+    limit: usize,
+) -> Json<Page<V>> {
+    let mut items = items.peekable();
+    let mut page = Vec::new();
+    let (mut bytes, mut last) = (0_usize, None);
+    while page.len() < limit && bytes < MAX_PAGE_BYTES {
+        let Some((key, view)) = items.next() else {
+            break;
+        };
+        bytes += serde_json::to_vec(&view).map_or(0, |json| json.len());
+        last = Some(key);
+        page.push(view);
     }
-    let next_cursor = rest.peek().and(last).map(|key| cursor::write(kind, key));
-    Json(Page { items, next_cursor })
+    let more = more || items.peek().is_some();
+    Json(Page {
+        items: page,
+        next_cursor: last.filter(|_| more).map(|key| cursor::write(kind, key)),
+    })
 }
 
 /// JSON texts, one on each line.

@@ -29,7 +29,7 @@ pub(super) async fn list(
     let after = answer::after_name(KIND, filter.cursor.as_deref())?;
     let limit = filter.limit()?;
     let listing = api.engine().list_applications(zone, &admin, after.as_ref(), limit)?;
-    Ok(answer::page(KIND, listing, application_view).into_response())
+    Ok(answer::page(KIND, listing, application_view, |view| &view.name).into_response())
 }
 
 /// Registers an application. The answer holds the only copy of its client secret.

@@ -27,7 +27,7 @@ pub(super) async fn list(
     let after = answer::after_name(KIND, filter.cursor.as_deref())?;
     let limit = filter.limit()?;
     let listing = api.engine().list_resources(zone, &admin, after.as_ref(), limit)?;
-    Ok(answer::page(KIND, listing, resource_view).into_response())
+    Ok(answer::page(KIND, listing, resource_view, |view| &view.name).into_response())
 }
 
 /// Registers a resource.

@@ -1,0 +1,244 @@
+//! Every operation of the document is attacked: by nobody, by a token of another zone, and by
+//! a role one too low. An operation without a case here fails the test.
+
+use std::collections::BTreeMap;
+
+use caracal_core::Role;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::world::{World, policy, zone_request};
+
+/// What a token of another zone gets.
+#[derive(Clone, Copy, PartialEq)]
+enum Stranger {
+    /// The zone does not exist for it.
+    NotFound,
+    /// It is told that it may not.
+    Forbidden,
+    /// The operation is for every operator, and shows only what is theirs.
+    Served,
+}
+
+struct Case {
+    stranger: Stranger,
+    body: Option<Value>,
+    /// The status for who may.
+    good: u16,
+}
+
+fn case(stranger: Stranger, body: Option<Value>, good: u16) -> Case {
+    Case { stranger, body, good }
+}
+
+fn cases() -> BTreeMap<&'static str, Case> {
+    use Stranger::{Forbidden, NotFound, Served};
+    let read = || case(NotFound, None, 200);
+    let write = |body| case(NotFound, Some(body), 200);
+    let create = |body| case(NotFound, Some(body), 201);
+    let delete = || case(NotFound, None, 204);
+    let application = |name: &str| json!({"name": name});
+    let provider = |name: &str| json!({"name": name, "kind": "none"});
+    let resource = |name: &str, scopes: Value| {
+        json!({"name": name, "upstream": "https://x.example", "scopes": scopes})
+    };
+    let bundle = || json!({"policies": [policy("anton", "openai:chat")]});
+    let token = || json!({"name": "new", "role": "viewer"});
+    let explain = json!({"application": "anton", "resource": "openai", "scope": "openai:models"});
+    BTreeMap::from([
+        ("listZones", case(Served, None, 200)),
+        ("createZone", case(Forbidden, Some(json!({"name": "new"})), 201)),
+        ("getZone", read()),
+        ("listApplications", read()),
+        ("createApplication", create(application("new"))),
+        ("getApplication", read()),
+        ("updateApplication", write(application("anton"))),
+        ("deleteApplication", delete()),
+        ("listResources", read()),
+        ("createResource", create(resource("new", json!(["a"])))),
+        ("getResource", read()),
+        ("updateResource", write(resource("openai", json!(["openai:models"])))),
+        ("deleteResource", delete()),
+        ("listProviders", read()),
+        ("createProvider", create(provider("new"))),
+        ("getProvider", read()),
+        ("updateProvider", write(provider("spare"))),
+        ("deleteProvider", delete()),
+        ("listPolicies", read()),
+        ("getPolicy", read()),
+        ("listBundles", read()),
+        ("storeBundle", create(bundle())),
+        ("checkBundle", write(bundle())),
+        ("getBundle", read()),
+        ("activateBundle", read()),
+        ("explainDecision", write(explain)),
+        ("listTokens", read()),
+        ("createToken", create(token())),
+        ("deleteToken", delete()),
+        ("listInstanceTokens", case(Forbidden, None, 200)),
+        ("createInstanceToken", case(Forbidden, Some(token()), 201)),
+        ("deleteInstanceToken", case(Forbidden, None, 204)),
+        ("listRevocations", read()),
+        ("revoke", write(json!({"anchor": "mnd_01890a5d-ac96-774b-bcce-b302099a8057"}))),
+        ("liftRevocation", read()),
+        ("freezeZone", write(json!({"reason": "drill"}))),
+        ("thawZone", read()),
+        ("listEvents", read()),
+        ("streamEvents", read()),
+        ("getEvent", read()),
+        ("explainEvent", read()),
+        ("proveEvent", read()),
+        ("listLogs", read()),
+        ("getCheckpoint", read()),
+        ("getTile", read()),
+        ("listEntries", read()),
+        ("applyToZone", write(zone_request("acme"))),
+        ("apply", case(Forbidden, Some(zone_request("acme")), 200)),
+        ("exportZone", read()),
+        ("listNodes", read()),
+        ("getStatus", case(Served, None, 200)),
+        ("getDocument", case(Served, None, 200)),
+        ("getHealth", case(Served, None, 200)),
+        ("getReadiness", case(Served, None, 200)),
+    ])
+}
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    /// The weakest role that may; none for what everybody may.
+    role: Option<Role>,
+}
+
+async fn operations(world: &World) -> Vec<Operation> {
+    let document = world.get("/v1/openapi.json", "").await.expect(200);
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let security = operation["security"].as_array().unwrap();
+            let role = security[0].get("operator").map(|roles| roles[0].as_str().unwrap());
+            all.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                role: role.map(|role| role.parse().unwrap()),
+            });
+        }
+    }
+    all
+}
+
+/// The path with something that exists in place of each parameter.
+async fn fill(world: &World, operation: &Operation) -> String {
+    let owner = world.owner().await;
+    let zone = format!("/v1/zones/{}", world.acme);
+    let mut path = operation.path.replace("{zone}", &world.acme.to_string());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    for parameter in ["application", "resource", "provider", "policy", "version", "token", "revocation", "event", "log", "tile"] {
+        let slot = format!("{{{parameter}}}");
+        if !path.contains(&slot) {
+            continue;
+        }
+        let value = match parameter {
+            "application" | "policy" => "anton".to_owned(),
+            "resource" => "openai".to_owned(),
+            "provider" => {
+                let spare = json!({"name": "spare", "kind": "none"});
+                world.post(&format!("{zone}/providers"), &owner, spare).await.expect(201);
+                "spare".to_owned()
+            }
+            "version" => text(&world.get(&format!("{zone}/bundles"), &owner).await.expect(200)["items"][0]["version"]),
+            "token" => {
+                let spare = json!({"name": "spare", "role": "viewer"});
+                let all = if path.starts_with("/v1/tokens") { "/v1/tokens".to_owned() } else { format!("{zone}/tokens") };
+                text(&world.post(&all, &owner, spare).await.expect(201)["id"])
+            }
+            "revocation" => {
+                let application = world.get(&format!("{zone}/applications/anton"), &owner).await.expect(200);
+                let anchor = json!({"anchor": application["id"]});
+                text(&world.post(&format!("{zone}/revocations"), &owner, anchor).await.expect(200)["id"])
+            }
+            "event" => text(&world.get(&format!("{zone}/events?limit=1"), &owner).await.expect(200)["items"][0]["id"]),
+            "log" => text(&world.get(&format!("{zone}/logs"), &owner).await.expect(200)["items"][0]["id"]),
+            _ => "0/000.p/1".to_owned(),
+        };
+        path = path.replace(&slot, &value);
+    }
+    if operation.id == "deleteApplication" || operation.id == "deleteResource" {
+        // What an active policy or a session names cannot be deleted.
+        let empty = json!({"zone": "acme", "applications": [{"name": "anton"}], "resources": [
+            {"name": "openai", "upstream": "https://x.example", "scopes": ["a"]}], "prune": true});
+        world.post("/v1/apply", &owner, empty).await.expect(200);
+    }
+    if operation.id == "thawZone" {
+        world.call(Method::POST, &format!("{zone}/freeze"), &owner, None, &[]).await.expect(200);
+    }
+    path
+}
+
+fn one_too_low(role: Role) -> Option<Role> {
+    let at = Role::ALL.iter().position(|held| *held == role).unwrap();
+    Role::ALL.get(at + 1).copied()
+}
+
+#[tokio::test]
+async fn every_operation_has_a_case_and_every_case_an_operation() {
+    let world = World::start().await;
+    let mut declared: Vec<_> = operations(&world).await.into_iter().map(|o| o.id).collect();
+    declared.sort();
+    let known: Vec<_> = cases().into_keys().collect();
+    assert_eq!(declared, known, "give each operation a case");
+}
+
+#[tokio::test]
+async fn every_operation_withstands_those_who_may_not() {
+    let cases = cases();
+    let listing = World::start().await;
+    for operation in operations(&listing).await {
+        // A world of its own: what one operation deletes another may need.
+        let world = World::start().await;
+        let path = fill(&world, &operation).await;
+        let case = &cases[operation.id.as_str()];
+        let id = &operation.id;
+        let send = async |token: &str| {
+            let request = world.call(operation.method.clone(), &path, token, case.body.clone(), &[]);
+            // A live feed has no end of its own.
+            if id == "streamEvents" {
+                let shutdown = world.shutdown.clone();
+                shutdown.cancel();
+            }
+            request.await
+        };
+        let Some(role) = operation.role else {
+            assert_eq!(send("").await.status.as_u16(), case.good, "{id} by nobody");
+            continue;
+        };
+        let nobody = send("").await;
+        assert_eq!(nobody.status.as_u16(), 401, "{id} by nobody: {}", nobody.text());
+        assert!(nobody.header("www-authenticate").starts_with("Bearer"), "{id}");
+        let forged = format!("{}x", world.owner().await);
+        assert_eq!(send(&forged).await.status.as_u16(), 401, "{id} by a forged token");
+
+        let stranger = send(&world.token(Some(world.other), Role::Owner).await).await;
+        let (acme, wanted) = (world.acme.to_string(), match case.stranger {
+            Stranger::NotFound => 404,
+            Stranger::Forbidden => 403,
+            Stranger::Served => case.good,
+        });
+        assert_eq!(stranger.status.as_u16(), wanted, "{id} by a stranger: {}", stranger.text());
+        let leaked = stranger.status.is_success() && stranger.text().contains(&acme);
+        assert!(!leaked, "{id} shows a stranger the zone");
+
+        let for_all = operation.path.contains("{zone}") || id == "apply";
+        let place = if for_all { Some(world.acme) } else { None };
+        if let Some(low) = one_too_low(role) {
+            let low = send(&world.token(place, low).await).await;
+            assert_eq!(low.status.as_u16(), 403, "{id} by a role too low: {}", low.text());
+            assert_eq!(low.json()["code"], "forbidden");
+        }
+        let good = send(&world.token(place, role).await).await;
+        assert_eq!(good.status.as_u16(), case.good, "{id} by who may: {}", good.text());
+        assert!(!good.text().contains("s3cr3t"), "{id} shows a secret");
+    }
+}

@@ -1,0 +1,9 @@
+//! The control API with a real engine over a store in memory.
+#![cfg(test)]
+
+mod coverage;
+mod evidence;
+mod listeners;
+mod requests;
+mod stories;
+mod world;
