@@ -68,7 +68,9 @@ fn identify(peer: Peer, headers: &HeaderMap) -> Result<Identity, Refusal> {
                 .and_then(|text| text.split_once(' '))
                 .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
                 .map(|(_, token)| token.trim_start_matches(' '))
-                .ok_or_else(|| unauthenticated("`Authorization` is not of the form `Bearer TOKEN`", true))?;
+                .ok_or_else(|| {
+                    unauthenticated("`Authorization` is not of the form `Bearer TOKEN`", true)
+                })?;
             Ok(Identity::Token(Arc::new(Zeroizing::new(token.to_owned()))))
         }
         (Some(_), Some(_)) => Err(unauthenticated("`Authorization` is given twice", true)),

@@ -41,9 +41,17 @@ mod tests {
     #[test]
     fn a_cursor_belongs_to_its_list() {
         let cursor = write("zone", "acme");
-        assert_eq!(read("zone", Some(&cursor)).unwrap().as_deref(), Some("acme"));
+        assert_eq!(
+            read("zone", Some(&cursor)).unwrap().as_deref(),
+            Some("acme")
+        );
         assert!(read("zone", None).unwrap().is_none());
-        for (kind, bad) in [("token", cursor.as_str()), ("zone", "x"), ("zone", ""), ("zone", "e")] {
+        for (kind, bad) in [
+            ("token", cursor.as_str()),
+            ("zone", "x"),
+            ("zone", ""),
+            ("zone", "e"),
+        ] {
             assert!(read(kind, Some(bad)).is_err(), "{bad} was accepted");
         }
         assert!(read("zone", Some(&"A".repeat(4096))).is_err());

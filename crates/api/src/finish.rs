@@ -23,7 +23,9 @@ const POLICY: &str =
 pub(crate) async fn finish(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let id = api.engine().new_request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    request.extensions_mut().insert(RequestId(id.as_str().into()));
+    request
+        .extensions_mut()
+        .insert(RequestId(id.as_str().into()));
     let answer = answer(&api, request, next).await;
     let mut response = write_problem(answer, &id);
     tracing::debug!(request_id = %id, %method, path, status = response.status().as_u16(), "answered");

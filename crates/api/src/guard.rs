@@ -25,7 +25,11 @@ fn check_origin(config: &ApiConfig, peer: Peer, headers: &HeaderMap) -> Result<(
     for origin in headers.get_all(ORIGIN) {
         if peer == Peer::Local || !origin.as_bytes().eq_ignore_ascii_case(own) {
             let detail = "requests of other web pages are refused";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "origin_refused", detail));
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "origin_refused",
+                detail,
+            ));
         }
     }
     Ok(())
@@ -40,7 +44,10 @@ fn check_host(config: &ApiConfig, request: &Request) -> Result<(), Refusal> {
     let mut named = request.headers().get_all(HOST).iter();
     let (host, more) = (named.next(), named.next());
     let header = host.and_then(|host| host.to_str().ok());
-    let target = request.uri().authority().map(|authority| authority.as_str());
+    let target = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
     let (Some(header), None) = (header, more) else {
         return refused("exactly one `Host` is needed");
     };
@@ -90,8 +97,17 @@ mod tests {
 
     #[test]
     fn only_our_own_names_are_served_on_loopback() {
-        for good in ["localhost:3001", "LOCALHOST:3001", "127.0.0.1:3001", "[::1]:3001"] {
-            assert_eq!(status_of(None, "/v1/zones", &[("host", good)]), None, "{good}");
+        for good in [
+            "localhost:3001",
+            "LOCALHOST:3001",
+            "127.0.0.1:3001",
+            "[::1]:3001",
+        ] {
+            assert_eq!(
+                status_of(None, "/v1/zones", &[("host", good)]),
+                None,
+                "{good}"
+            );
         }
         for bad in [
             "evil.example:3001",

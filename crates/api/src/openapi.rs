@@ -10,7 +10,9 @@ use crate::routes;
 /// refusals, and the conditions of writes. The roles in `security` are the weakest ones that
 /// may do it; the engine enforces them.
 pub fn document(version: &str) -> Value {
-    let all = OpenApiRouter::default().merge(routes::closed()).merge(routes::open());
+    let all = OpenApiRouter::default()
+        .merge(routes::closed())
+        .merge(routes::open());
     let mut document = serde_json::to_value(all.get_openapi()).unwrap_or_default();
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     if let Some(paths) = paths {

@@ -93,10 +93,12 @@ impl From<AdminError> for Refusal {
                 Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
                     .hint("read the object again and decide on what it is now")
             }
-            AdminError::IdempotencyConflict => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_conflict", detail)
-                    .hint("use a new `Idempotency-Key` for another request")
-            }
+            AdminError::IdempotencyConflict => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_conflict",
+                detail,
+            )
+            .hint("use a new `Idempotency-Key` for another request"),
             AdminError::Unavailable { done: true, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed", detail)
                     .hint("the change was made; do not make it again")

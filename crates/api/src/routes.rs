@@ -91,6 +91,10 @@ pub(crate) fn open() -> OpenApiRouter<Api> {
 }
 
 pub(crate) async fn unknown() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "route_unknown", "there is no such path")
-        .hint("the paths are listed at `/v1/openapi.json`")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "route_unknown",
+        "there is no such path",
+    )
+    .hint("the paths are listed at `/v1/openapi.json`")
 }

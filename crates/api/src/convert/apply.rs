@@ -2,8 +2,8 @@
 
 use caracal_engine::{AdminError, Applied, FieldError, ZoneExport, ZoneSpec};
 use caracal_wire::{
-    AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,
-    ApplicationBody, ZoneFile,
+    ApplicationBody, AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer,
+    ApplyRequest, ZoneFile,
 };
 
 use super::{
@@ -23,7 +23,8 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
     };
     for (i, body) in request.applications.iter().enumerate() {
         let at = format!("applications[{i}].");
-        spec.applications.extend(application_spec(body, &at, &mut fields));
+        spec.applications
+            .extend(application_spec(body, &at, &mut fields));
     }
     for (i, body) in request.providers.iter().enumerate() {
         let at = format!("providers[{i}].");
@@ -48,9 +49,18 @@ pub(crate) fn place_fields(error: AdminError, request: &ApplyRequest) -> AdminEr
             places.push((format!("{noun}[{name}]"), format!("{noun}[{i}]")));
         }
     };
-    add("applications", request.applications.iter().map(|a| &a.name).collect());
-    add("providers", request.providers.iter().map(|p| &p.name).collect());
-    add("resources", request.resources.iter().map(|r| &r.name).collect());
+    add(
+        "applications",
+        request.applications.iter().map(|a| &a.name).collect(),
+    );
+    add(
+        "providers",
+        request.providers.iter().map(|p| &p.name).collect(),
+    );
+    add(
+        "resources",
+        request.resources.iter().map(|r| &r.name).collect(),
+    );
     let place = |error: FieldError| {
         let found = places.iter().find_map(|(named, placed)| {
             let rest = error.field.strip_prefix(named.as_str())?;
@@ -142,9 +152,13 @@ pub(crate) fn planned_answer(name: &str, spec: &ZoneSpec) -> ApplyAnswer {
     });
     let applications = applications.collect();
     let resources = spec.resources.iter();
-    let resources = resources.map(|spec| create("resource", spec.name.as_str())).collect();
+    let resources = resources
+        .map(|spec| create("resource", spec.name.as_str()))
+        .collect();
     let providers = spec.providers.iter();
-    let providers = providers.map(|spec| create("provider", spec.name.as_str())).collect();
+    let providers = providers
+        .map(|spec| create("provider", spec.name.as_str()))
+        .collect();
     if !spec.policies.is_empty() {
         changed.push(AppliedChange {
             action: "activate".to_owned(),
@@ -160,7 +174,11 @@ pub(crate) fn planned_answer(name: &str, spec: &ZoneSpec) -> ApplyAnswer {
         applications,
         resources,
         providers,
-        policies: spec.policies.iter().map(|policy| policy.name.to_string()).collect(),
+        policies: spec
+            .policies
+            .iter()
+            .map(|policy| policy.name.to_string())
+            .collect(),
         changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
         changed,
         dry_run: true,

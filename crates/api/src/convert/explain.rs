@@ -90,7 +90,12 @@ pub(crate) fn decision_view(explanation: &Explanation) -> DecisionExplanation {
             other => other.to_ascii_lowercase(),
         }),
         decision,
-        policies: explanation.answer.determining.iter().map(ToString::to_string).collect(),
+        policies: explanation
+            .answer
+            .determining
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         statements: explanation
             .statements
             .iter()
@@ -151,7 +156,12 @@ pub(crate) fn event_proof(proof: Proof) -> EventProof {
         checkpoint: proof.checkpoint,
         verifier: proof.verifier,
         size: proof.proof.size,
-        hashes: proof.proof.hashes.iter().map(|hash| STANDARD.encode(hash)).collect(),
+        hashes: proof
+            .proof
+            .hashes
+            .iter()
+            .map(|hash| STANDARD.encode(hash))
+            .collect(),
     }
 }
 
@@ -167,9 +177,15 @@ mod tests {
             ConditionNotMet,
             Fault(String),
         }
-        assert_eq!(word(&Sample::ConditionNotMet), ("condition_not_met".to_owned(), None));
+        assert_eq!(
+            word(&Sample::ConditionNotMet),
+            ("condition_not_met".to_owned(), None)
+        );
         let (word, detail) = word(&Sample::Fault("x (y)".to_owned()));
-        assert_eq!((word.as_str(), detail.as_deref()), ("fault", Some("\"x (y)\"")));
+        assert_eq!(
+            (word.as_str(), detail.as_deref()),
+            ("fault", Some("\"x (y)\""))
+        );
     }
 
     #[test]

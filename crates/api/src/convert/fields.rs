@@ -32,9 +32,7 @@ impl Fields {
         T: FromStr,
         T::Err: Display,
     {
-        text.parse()
-            .map_err(|error| self.wrong(field, error))
-            .ok()
+        text.parse().map_err(|error| self.wrong(field, error)).ok()
     }
 
     /// The parsed texts of a list; each wrong one is noted with its index.
@@ -50,7 +48,13 @@ impl Fields {
     }
 
     /// One of two words, or the default; true for `yes`.
-    pub(crate) fn choice(&mut self, field: String, word: Option<&str>, no: &str, yes: &str) -> bool {
+    pub(crate) fn choice(
+        &mut self,
+        field: String,
+        word: Option<&str>,
+        no: &str,
+        yes: &str,
+    ) -> bool {
         match word {
             None => false,
             Some(word) if word == no => false,

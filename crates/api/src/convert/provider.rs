@@ -70,7 +70,12 @@ fn provider_kind(body: &ProviderBody, at: &str, fields: &mut Fields) -> Option<P
 }
 
 /// The flat fields of a kind: header, query, prefix and username.
-type Flat = (Option<String>, Option<String>, Option<String>, Option<String>);
+type Flat = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 fn flat(kind: &ProviderKind) -> Flat {
     match kind.clone() {
@@ -98,14 +103,22 @@ pub(crate) fn provider_view(held: Versioned<Provider>) -> ProviderView {
         prefix,
         username,
         has_secret: value.secret.is_some(),
-        allowed_hosts: value.allowed_hosts.iter().map(ToString::to_string).collect(),
+        allowed_hosts: value
+            .allowed_hosts
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 
 /// The provider in an exported file: its secret is left out.
 pub(crate) fn provider_entry(value: &Provider) -> ProviderEntry {
     let (header, query, prefix, username) = flat(&value.kind);
-    let hosts = value.allowed_hosts.iter().map(ToString::to_string).collect();
+    let hosts = value
+        .allowed_hosts
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     ProviderEntry {
         name: value.name.to_string(),
         kind: value.kind.as_str().to_owned(),

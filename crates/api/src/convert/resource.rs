@@ -29,7 +29,12 @@ pub(crate) fn resource_spec(
         Some(name) => fields.parse(format!("{at}provider"), name),
     };
     let enforcement = body.enforcement.as_deref();
-    let service = fields.choice(format!("{at}enforcement"), enforcement, "gateway", "service");
+    let service = fields.choice(
+        format!("{at}enforcement"),
+        enforcement,
+        "gateway",
+        "service",
+    );
     let cookies = body.cookies.as_deref();
     let pass_cookies = fields.choice(format!("{at}cookies"), cookies, "drop", "pass");
     let slashes = body.encoded_slashes.as_deref();
@@ -63,7 +68,10 @@ pub(crate) fn resource_spec(
 fn operation(rule: &OperationBody, at: &str, fields: &mut Fields) -> Option<Operation> {
     let is_method = rule.method == "*"
         || (1..=32).contains(&rule.method.len())
-            && rule.method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+            && rule
+                .method
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b == b'-');
     if !is_method {
         let why = "use an HTTP method in capitals, or `*`";
         fields.wrong(format!("{at}method"), why);

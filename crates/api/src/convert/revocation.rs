@@ -30,7 +30,11 @@ pub(crate) fn receipt_view(receipt: Receipt, dry_run: bool) -> RevocationReceipt
                 elapsed_ms: node.elapsed_ms,
             })
             .collect(),
-        expired_leases: receipt.expired_leases.iter().map(ToString::to_string).collect(),
+        expired_leases: receipt
+            .expired_leases
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         elapsed_ms: receipt.elapsed_ms,
         revoked: receipt.revoked,
         streams_cut: receipt.streams_cut,

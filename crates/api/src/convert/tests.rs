@@ -108,9 +108,15 @@ fn a_resource_that_is_shown_can_be_sent_back() {
     let small = json!({"name": "r", "upstream": "https://x", "scopes": []});
     for body in [full, serde_json::from_value(small.clone()).unwrap()] {
         let held = resource(body);
-        let versioned = Versioned { version: Version(3), value: held.clone() };
+        let versioned = Versioned {
+            version: Version(3),
+            value: held.clone(),
+        };
         let view = resource_view(versioned);
-        assert_eq!((view.version, view.identifier.as_str()), (3, "resource://r"));
+        assert_eq!(
+            (view.version, view.identifier.as_str()),
+            (3, "resource://r")
+        );
         assert_eq!(resource(view.into()), held);
         assert_eq!(resource(resource_body(held.clone())), held);
     }
@@ -139,13 +145,21 @@ fn no_view_of_a_provider_holds_its_secret() {
             name: spec.name,
             created_at: jiff::Timestamp::UNIX_EPOCH,
             kind: spec.kind,
-            secret: spec.secret.map(|_| caracal_core::SealedSecret("s3cr3t".to_owned())),
+            secret: spec
+                .secret
+                .map(|_| caracal_core::SealedSecret("s3cr3t".to_owned())),
             allowed_hosts: vec!["h:1".parse().unwrap()],
         };
         let exported = serde_json::to_string(&provider_entry(&value)).unwrap();
-        let view = provider_view(Versioned { version: Version(1), value: value.clone() });
+        let view = provider_view(Versioned {
+            version: Version(1),
+            value: value.clone(),
+        });
         let shown = serde_json::to_string(&view).unwrap();
-        assert!(!shown.contains("s3cr3t") && !exported.contains("s3cr3t"), "{shown} {exported}");
+        assert!(
+            !shown.contains("s3cr3t") && !exported.contains("s3cr3t"),
+            "{shown} {exported}"
+        );
         let back = ProviderBody::from(view);
         let mut fields = Fields::default();
         let spec = provider_spec(&back, "", &mut fields);
@@ -166,7 +180,11 @@ fn the_engines_fields_are_placed_in_the_request() {
     .unwrap();
     for (from, placed, top) in [
         ("resources[b].upstream", "resources[1].upstream", "upstream"),
-        ("resources[c].upstream", "resources[c].upstream", "resources[c].upstream"),
+        (
+            "resources[c].upstream",
+            "resources[c].upstream",
+            "resources[c].upstream",
+        ),
         ("policies[b]:1:2", "policies[b]:1:2", "policies[b]:1:2"),
     ] {
         assert_eq!(field(place_fields(wrong(from), &request)), placed);

@@ -30,20 +30,27 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refus
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-        Err(_) => Err(Refusal::bad_request("body_incomplete", "the body breaks off")),
+        Err(_) => Err(Refusal::bad_request(
+            "body_incomplete",
+            "the body breaks off",
+        )),
     }
 }
 
 /// Only `application/json` is read: no page can send it to another site without being asked.
 pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let essence = given.and_then(|text| text.split(';').next()).map(str::trim);
     if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
         return Ok(());
     }
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(Refusal::new(status, "media_type_unsupported", "the body must be JSON")
-        .hint("send `Content-Type: application/json`"))
+    Err(
+        Refusal::new(status, "media_type_unsupported", "the body must be JSON")
+            .hint("send `Content-Type: application/json`"),
+    )
 }
 
 /// The value of a JSON text.

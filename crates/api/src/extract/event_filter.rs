@@ -52,7 +52,12 @@ pub(crate) struct EventFilter {
 
 impl EventFilter {
     /// The search that it stands for. An application's name is looked up as it is now.
-    pub(crate) fn query(&self, engine: &Engine, zone: ZoneId, admin: &Admin) -> Result<Query, Refusal> {
+    pub(crate) fn query(
+        &self,
+        engine: &Engine,
+        zone: ZoneId,
+        admin: &Admin,
+    ) -> Result<Query, Refusal> {
         let cursor = cursor::read(KIND, self.cursor.as_deref())?;
         let cursor = cursor
             .map(|key| key.parse())

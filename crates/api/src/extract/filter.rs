@@ -25,7 +25,10 @@ pub(crate) fn parse<T: DeserializeOwned>(parts: &Parts) -> Result<T, Refusal> {
     read.map(|Query(value)| value).map_err(|rejection| {
         let error = std::error::Error::source(&rejection);
         let detail = error.map_or_else(|| rejection.to_string(), ToString::to_string);
-        Refusal::bad_request("query_invalid", format!("the query cannot be read: {detail}"))
+        Refusal::bad_request(
+            "query_invalid",
+            format!("the query cannot be read: {detail}"),
+        )
     })
 }
 

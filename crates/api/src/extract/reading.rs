@@ -27,7 +27,11 @@ pub(crate) fn admin(parts: &Parts) -> Result<Admin, Refusal> {
     let id = parts.extensions.get::<RequestId>();
     let (Some(operator), Some(RequestId(id))) = (operator, id) else {
         let detail = "nobody was authenticated";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail));
+        return Err(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            detail,
+        ));
     };
     Ok(Admin::new(operator.clone(), id.to_string()))
 }

@@ -96,7 +96,9 @@ fn if_match(parts: &Parts) -> Result<Option<u64>, Refusal> {
         || parts.uri.path().ends_with("/activate");
     if !has_version {
         let detail = "this request changes nothing that has a version";
-        return Err(Refusal::bad_request("if_match_unsupported", detail).hint("leave `If-Match` out"));
+        return Err(
+            Refusal::bad_request("if_match_unsupported", detail).hint("leave `If-Match` out")
+        );
     }
     let text = first.to_str().unwrap_or_default().trim();
     let version = text
@@ -108,7 +110,10 @@ fn if_match(parts: &Parts) -> Result<Option<u64>, Refusal> {
         (Some(version), None, _) => Ok(Some(version)),
         // Any version: the object must only exist, which every such request demands.
         (None, None, "*") => Ok(None),
-        _ => Err(Refusal::unreadable("If-Match", "use one strong tag such as `\"3\"`")),
+        _ => Err(Refusal::unreadable(
+            "If-Match",
+            "use one strong tag such as `\"3\"`",
+        )),
     }
 }
 
@@ -123,7 +128,10 @@ fn idempotency(parts: &Parts, body: &[u8]) -> Result<Option<Idempotency>, Refusa
         let why = "use one key of 1 to 128 visible ASCII characters";
         return Err(Refusal::unreadable("Idempotency-Key", why));
     }
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     let mut input = format!("{} {target}\n", parts.method).into_bytes();
     input.extend_from_slice(body);
     Ok(Some(Idempotency {

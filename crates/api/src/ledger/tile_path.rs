@@ -37,7 +37,11 @@ impl TilePath {
         let mut first = true;
         while let Some(group) = groups.next() {
             let last = groups.peek().is_none();
-            let digits = if last { group } else { group.strip_prefix('x')? };
+            let digits = if last {
+                group
+            } else {
+                group.strip_prefix('x')?
+            };
             if digits.len() != 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
@@ -75,19 +79,48 @@ mod tests {
     fn paths_are_those_of_the_specification() {
         let level = TileRow::Level;
         assert_eq!(TilePath::parse("0/000"), tile(level(0), 0, 256));
-        assert_eq!(TilePath::parse("1/x001/x234/067"), tile(level(1), 1_234_067, 256));
+        assert_eq!(
+            TilePath::parse("1/x001/x234/067"),
+            tile(level(1), 1_234_067, 256)
+        );
         assert_eq!(TilePath::parse("2/x001/000.p/8"), tile(level(2), 1000, 8));
-        assert_eq!(TilePath::parse("entries/999.p/255"), tile(TileRow::Entries, 999, 255));
+        assert_eq!(
+            TilePath::parse("entries/999.p/255"),
+            tile(TileRow::Entries, 999, 255)
+        );
         assert_eq!(TilePath::parse("63/000"), tile(level(63), 0, 256));
     }
 
     #[test]
     fn a_tile_has_one_path() {
         for bad in [
-            "", "0", "0/", "0/0", "0/00", "0/0000", "00/000", "64/000", "-1/000", "+1/000",
-            "0/x000/001", "0/001/002", "0/x001", "0/x001/x002", "0/x01/002", "0/000.p/0",
-            "0/000.p/256", "0/000.p/01", "0/000.p/", "0/000.p", "0/000/", "0//000", "0/..",
-            "entries/", "Entries/000", "0/x999/x999/x999/x999/x999/x999/x999/999", "0/00a",
+            "",
+            "0",
+            "0/",
+            "0/0",
+            "0/00",
+            "0/0000",
+            "00/000",
+            "64/000",
+            "-1/000",
+            "+1/000",
+            "0/x000/001",
+            "0/001/002",
+            "0/x001",
+            "0/x001/x002",
+            "0/x01/002",
+            "0/000.p/0",
+            "0/000.p/256",
+            "0/000.p/01",
+            "0/000.p/",
+            "0/000.p",
+            "0/000/",
+            "0//000",
+            "0/..",
+            "entries/",
+            "Entries/000",
+            "0/x999/x999/x999/x999/x999/x999/x999/999",
+            "0/00a",
         ] {
             assert_eq!(TilePath::parse(bad), None, "{bad} was accepted");
         }

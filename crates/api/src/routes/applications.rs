@@ -7,9 +7,7 @@ use http::StatusCode;
 
 use super::answer;
 use crate::Api;
-use crate::convert::{
-    Fields, application_spec, application_view, created_application, top_fields,
-};
+use crate::convert::{Fields, application_spec, application_view, created_application, top_fields};
 use crate::extract::{Filter, PageFilter, Reading, Writing, WritingBody};
 use crate::refusal::Refusal;
 
@@ -28,7 +26,9 @@ pub(super) async fn list(
     let zone = api.zone(&admin, &zone)?;
     let after = answer::after_name(KIND, filter.cursor.as_deref())?;
     let limit = filter.limit()?;
-    let listing = api.engine().list_applications(zone, &admin, after.as_ref(), limit)?;
+    let listing = api
+        .engine()
+        .list_applications(zone, &admin, after.as_ref(), limit)?;
     Ok(answer::page(KIND, listing, application_view, |view| &view.name).into_response())
 }
 
@@ -44,7 +44,10 @@ pub(super) async fn create(
     let zone = api.zone(&admin, &zone)?;
     let mut fields = Fields::default();
     let spec = application_spec(&body, "", &mut fields);
-    let created = api.engine().create_application(zone, &admin, fields.finish(spec)?).await;
+    let created = api
+        .engine()
+        .create_application(zone, &admin, fields.finish(spec)?)
+        .await;
     let created = created.map_err(|error| top_fields(error, "applications", &body.name))?;
     let version = created.application.version.0;
     let view = created_application(created);
@@ -79,7 +82,10 @@ pub(super) async fn update(
     let mut fields = Fields::default();
     let spec = application_spec(&body, "", &mut fields);
     let spec = fields.finish(spec)?;
-    let updated = api.engine().update_application(zone, &admin, &application, spec).await;
+    let updated = api
+        .engine()
+        .update_application(zone, &admin, &application, spec)
+        .await;
     let updated = updated.map_err(|error| top_fields(error, "applications", &body.name))?;
     Ok(answer::object(updated.version.0, application_view(updated)))
 }
@@ -94,6 +100,8 @@ pub(super) async fn delete(
     Writing(admin): Writing,
 ) -> Result<StatusCode, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    api.engine().delete_application(zone, &admin, &application).await?;
+    api.engine()
+        .delete_application(zone, &admin, &application)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

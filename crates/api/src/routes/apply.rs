@@ -42,7 +42,9 @@ pub(super) async fn apply_by_name(
     WritingBody(admin, body): WritingBody<ApplyRequest>,
 ) -> Result<Json<ApplyAnswer>, Refusal> {
     let text = body.zone.as_deref().unwrap_or_default();
-    let name: Name = text.parse().map_err(|error| Refusal::invalid("zone", error))?;
+    let name: Name = text
+        .parse()
+        .map_err(|error| Refusal::invalid("zone", error))?;
     let spec = zone_spec(&body)?;
     match api.zone(&admin, text) {
         Ok(zone) => run(&api, &admin, zone, spec, &body).await.map(Json),

@@ -26,7 +26,10 @@ pub(super) async fn list(
     Filter(filter): Filter<PageFilter>,
 ) -> Result<Response, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let bundles = api.engine().list_bundles(zone, &admin)?;
     let active = api.engine().get_zone(&admin, zone)?.value.policy;
     let key = |held: &Versioned<Bundle>| held.value.id.to_string();

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use caracal_core::{Role, ZoneId};
 use caracal_engine::{Admin, Query};
 use futures_util::stream;
@@ -141,7 +141,10 @@ impl Feed {
             limit: BATCH,
             ..self.query.clone()
         };
-        let page = engine.search_events(self.zone, &self.admin, query).await.ok()?;
+        let page = engine
+            .search_events(self.zone, &self.admin, query)
+            .await
+            .ok()?;
         let mut chunk = Vec::new();
         for (position, leaf) in page.leaves {
             self.last = position;

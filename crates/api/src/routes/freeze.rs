@@ -24,7 +24,10 @@ pub(super) async fn freeze(
 ) -> Result<Json<RevocationReceipt>, Refusal> {
     let zone = api.zone(&admin, &zone)?;
     let anchor = Anchor::Zone(zone);
-    let receipt = api.engine().revoke(zone, &admin, anchor, body.reason).await?;
+    let receipt = api
+        .engine()
+        .revoke(zone, &admin, anchor, body.reason)
+        .await?;
     Ok(Json(receipt_view(receipt, admin.dry_run)))
 }
 
@@ -41,12 +44,16 @@ pub(super) async fn thaw(
     // Who may not thaw need not learn whether there is anything to thaw.
     admin.operator.require(Role::Admin, zone)?;
     let held = api.engine().list_revocations(zone, &admin)?;
-    let frozen = held.into_iter().find(|held| {
-        held.value.anchor == Anchor::Zone(zone) && held.value.lifted_after.is_none()
-    });
+    let frozen = held
+        .into_iter()
+        .find(|held| held.value.anchor == Anchor::Zone(zone) && held.value.lifted_after.is_none());
     let Some(frozen) = frozen else {
         let detail = "the zone is not frozen";
-        return Err(Refusal::new(StatusCode::CONFLICT, "zone_not_frozen", detail));
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "zone_not_frozen",
+            detail,
+        ));
     };
     let lifted = api.engine().lift(zone, &admin, frozen.value.id).await?;
     Ok(answer::object(lifted.version.0, revocation_view(lifted)))

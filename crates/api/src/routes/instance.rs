@@ -50,5 +50,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Json<HealthView>, Re
         return Ok(health().await);
     }
     let detail = "state cannot be read or evidence cannot be written";
-    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail))
+    Err(Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_ready",
+        detail,
+    ))
 }

@@ -43,7 +43,10 @@ pub(super) async fn list(
     Filter(filter): Filter<PageFilter>,
 ) -> Result<Response, Refusal> {
     let zone = api.zone_of_log(&admin, &zone)?;
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let logs = api.engine().list_logs(zone, &admin)?;
     let view = |log: caracal_engine::LogInfo| LogView {
         id: log.id.to_string(),
@@ -66,7 +69,10 @@ pub(super) async fn checkpoint(
     Reading(admin): Reading,
 ) -> Result<Response, Refusal> {
     let zone = api.zone_of_log(&admin, &zone)?;
-    let note = api.engine().get_checkpoint(zone, &admin, log_id(&log)?).await?;
+    let note = api
+        .engine()
+        .get_checkpoint(zone, &admin, log_id(&log)?)
+        .await?;
     let note = note.ok_or_else(|| AdminError::not_found("checkpoint", &log))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
@@ -74,7 +80,8 @@ pub(super) async fn checkpoint(
 /// Gives a tile (C2SP tlog-tiles): `<L>/<N>[.p/<W>]` for hashes, `entries/<N>[.p/<W>]` for
 /// leaves, where `N` is written in groups such as `x001/234`.
 #[utoipa::path(get, path = "/v1/zones/{zone}/logs/{log}/tile/{*tile}", tag = "logs",
-    operation_id = "getTile", security(("operator" = ["auditor"])),
+    operation_id = "getTile",
+    params(("zone" = String, Path), ("log" = String, Path), ("tile" = String, Path)), security(("operator" = ["auditor"])),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
 pub(super) async fn tile(
     State(api): State<Api>,
@@ -86,13 +93,26 @@ pub(super) async fn tile(
     let missing = || AdminError::not_found("tile", &tile);
     let wanted = TilePath::parse(&tile);
     let bytes = match wanted {
-        Some(TilePath { row: TileRow::Level(level), n, width }) => {
-            api.engine().get_tile(zone, &admin, log, level, n, width).await?
+        Some(TilePath {
+            row: TileRow::Level(level),
+            n,
+            width,
+        }) => {
+            api.engine()
+                .get_tile(zone, &admin, log, level, n, width)
+                .await?
         }
-        Some(TilePath { row: TileRow::Entries, n, width }) => {
+        Some(TilePath {
+            row: TileRow::Entries,
+            n,
+            width,
+        }) => {
             let first = n.checked_mul(256).ok_or_else(missing)?;
             let count = usize::from(width);
-            let leaves = api.engine().read_log(zone, &admin, log, first, count).await?;
+            let leaves = api
+                .engine()
+                .read_log(zone, &admin, log, first, count)
+                .await?;
             if leaves.len() != count {
                 return Err(missing().into());
             }
@@ -123,7 +143,10 @@ pub(super) async fn entries(
     let zone = api.zone_of_log(&admin, &zone)?;
     let limit = check_limit(filter.limit)?;
     let log = log_id(&log)?;
-    let leaves = api.engine().read_log(zone, &admin, log, filter.first, limit).await?;
+    let leaves = api
+        .engine()
+        .read_log(zone, &admin, log, filter.first, limit)
+        .await?;
     Ok(answer::lines(leaves.into_iter().map(|(_, leaf)| leaf)))
 }
 

@@ -33,7 +33,11 @@ pub(super) async fn list(
         live_calls: everywhere.then_some(live),
         version: api.config().version.clone(),
     };
-    let items = if after.is_none() { vec![node] } else { Vec::new() };
+    let items = if after.is_none() {
+        vec![node]
+    } else {
+        Vec::new()
+    };
     Ok(Json(Page {
         items,
         next_cursor: None,

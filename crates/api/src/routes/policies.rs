@@ -24,7 +24,10 @@ pub(super) async fn list(
     Filter(filter): Filter<PageFilter>,
 ) -> Result<Json<ActivePolicies>, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let (version, policies) = api.engine().list_policies(zone, &admin)?;
     let Json(page) = answer::page_of_all(
         KIND,

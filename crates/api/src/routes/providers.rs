@@ -26,7 +26,9 @@ pub(super) async fn list(
     let zone = api.zone(&admin, &zone)?;
     let after = answer::after_name(KIND, filter.cursor.as_deref())?;
     let limit = filter.limit()?;
-    let listing = api.engine().list_providers(zone, &admin, after.as_ref(), limit)?;
+    let listing = api
+        .engine()
+        .list_providers(zone, &admin, after.as_ref(), limit)?;
     Ok(answer::page(KIND, listing, provider_view, |view| &view.name).into_response())
 }
 
@@ -42,7 +44,10 @@ pub(super) async fn create(
     let zone = api.zone(&admin, &zone)?;
     let mut fields = Fields::default();
     let spec = provider_spec(&body, "", &mut fields);
-    let created = api.engine().create_provider(zone, &admin, fields.finish(spec)?).await;
+    let created = api
+        .engine()
+        .create_provider(zone, &admin, fields.finish(spec)?)
+        .await;
     let created = created.map_err(|error| top_fields(error, "providers", &body.name))?;
     let view = provider_view(created);
     let place = format!("/v1/zones/{zone}/providers/{}", view.id);
@@ -77,7 +82,10 @@ pub(super) async fn update(
     let mut fields = Fields::default();
     let spec = provider_spec(&body, "", &mut fields);
     let spec = fields.finish(spec)?;
-    let updated = api.engine().update_provider(zone, &admin, &provider, spec).await;
+    let updated = api
+        .engine()
+        .update_provider(zone, &admin, &provider, spec)
+        .await;
     let updated = updated.map_err(|error| top_fields(error, "providers", &body.name))?;
     Ok(answer::object(updated.version.0, provider_view(updated)))
 }
@@ -92,6 +100,8 @@ pub(super) async fn delete(
     Writing(admin): Writing,
 ) -> Result<StatusCode, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    api.engine().delete_provider(zone, &admin, &provider).await?;
+    api.engine()
+        .delete_provider(zone, &admin, &provider)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,7 +26,9 @@ pub(super) async fn list(
     let zone = api.zone(&admin, &zone)?;
     let after = answer::after_name(KIND, filter.cursor.as_deref())?;
     let limit = filter.limit()?;
-    let listing = api.engine().list_resources(zone, &admin, after.as_ref(), limit)?;
+    let listing = api
+        .engine()
+        .list_resources(zone, &admin, after.as_ref(), limit)?;
     Ok(answer::page(KIND, listing, resource_view, |view| &view.name).into_response())
 }
 
@@ -42,7 +44,10 @@ pub(super) async fn create(
     let zone = api.zone(&admin, &zone)?;
     let mut fields = Fields::default();
     let spec = resource_spec(&body, "", &mut fields);
-    let created = api.engine().create_resource(zone, &admin, fields.finish(spec)?).await;
+    let created = api
+        .engine()
+        .create_resource(zone, &admin, fields.finish(spec)?)
+        .await;
     let created = created.map_err(|error| top_fields(error, "resources", &body.name))?;
     let view = resource_view(created);
     let place = format!("/v1/zones/{zone}/resources/{}", view.id);
@@ -76,7 +81,10 @@ pub(super) async fn update(
     let mut fields = Fields::default();
     let spec = resource_spec(&body, "", &mut fields);
     let spec = fields.finish(spec)?;
-    let updated = api.engine().update_resource(zone, &admin, &resource, spec).await;
+    let updated = api
+        .engine()
+        .update_resource(zone, &admin, &resource, spec)
+        .await;
     let updated = updated.map_err(|error| top_fields(error, "resources", &body.name))?;
     Ok(answer::object(updated.version.0, resource_view(updated)))
 }
@@ -91,6 +99,8 @@ pub(super) async fn delete(
     Writing(admin): Writing,
 ) -> Result<StatusCode, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    api.engine().delete_resource(zone, &admin, &resource).await?;
+    api.engine()
+        .delete_resource(zone, &admin, &resource)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

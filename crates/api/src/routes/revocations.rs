@@ -26,7 +26,10 @@ pub(super) async fn list(
     Filter(filter): Filter<PageFilter>,
 ) -> Result<Response, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let all = api.engine().list_revocations(zone, &admin)?;
     let key = |held: &Versioned<Revocation>| held.value.id.to_string();
     let is_after = |held: &Versioned<Revocation>, after: &str| key(held).as_str() < after;
@@ -48,7 +51,10 @@ pub(super) async fn revoke(
     let mut fields = Fields::default();
     let anchor = fields.parse("anchor", &body.anchor);
     let anchor = fields.finish(anchor)?;
-    let receipt = api.engine().revoke(zone, &admin, anchor, body.reason).await?;
+    let receipt = api
+        .engine()
+        .revoke(zone, &admin, anchor, body.reason)
+        .await?;
     Ok(Json(receipt_view(receipt, admin.dry_run)))
 }
 

@@ -52,7 +52,9 @@ pub(super) async fn delete(
     Writing(admin): Writing,
 ) -> Result<StatusCode, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    api.engine().delete_token(&admin, Some(zone), &token).await?;
+    api.engine()
+        .delete_token(&admin, Some(zone), &token)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,7 +100,10 @@ fn page(
     zone: Option<ZoneId>,
     filter: &PageFilter,
 ) -> Result<Response, Refusal> {
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let tokens = api.engine().list_tokens(admin, zone)?;
     let key = |held: &Versioned<ApiToken>| held.value.name.to_string();
     let is_after = |held: &Versioned<ApiToken>, after: &str| held.value.name.as_str() > after;
@@ -117,7 +122,10 @@ async fn make(
     let role = fields.parse("role", &body.role);
     let (name, role) = fields.finish(name.zip(role))?;
     let ttl = body.ttl_seconds.unwrap_or(TokenBody::TTL_SECONDS);
-    let created = api.engine().create_token(admin, zone, name, role, ttl).await?;
+    let created = api
+        .engine()
+        .create_token(admin, zone, name, role, ttl)
+        .await?;
     let view = token_view(&created.token.value);
     let place = match zone {
         Some(zone) => format!("/v1/zones/{zone}/tokens/{}", view.id),
@@ -125,5 +133,10 @@ async fn make(
     };
     let token = created.text.unwrap_or_default();
     let version = created.token.version.0;
-    Ok(answer::created(admin, version, &place, CreatedToken { view, token }))
+    Ok(answer::created(
+        admin,
+        version,
+        &place,
+        CreatedToken { view, token },
+    ))
 }

@@ -23,7 +23,10 @@ pub(super) async fn list(
     Reading(admin): Reading,
     Filter(filter): Filter<PageFilter>,
 ) -> Result<Response, Refusal> {
-    let (limit, after) = (filter.limit()?, cursor::read(KIND, filter.cursor.as_deref())?);
+    let (limit, after) = (
+        filter.limit()?,
+        cursor::read(KIND, filter.cursor.as_deref())?,
+    );
     let zones = api.engine().list_zones(&admin)?;
     let is_after = |zone: &Versioned<Zone>, after: &str| zone.value.name.as_str() > after;
     let key = |zone: &Versioned<Zone>| zone.value.name.to_string();
@@ -42,7 +45,10 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     let mut fields = Fields::default();
     let name = fields.parse("name", &body.name);
-    let zone = api.engine().create_zone(&admin, fields.finish(name)?).await?;
+    let zone = api
+        .engine()
+        .create_zone(&admin, fields.finish(name)?)
+        .await?;
     let place = format!("/v1/zones/{}", zone.value.id);
     let view = zone_view(&zone, false);
     Ok(answer::created(&admin, zone.version.0, &place, view))
@@ -65,7 +71,8 @@ pub(super) async fn get(
 /// True while the zone itself is revoked.
 pub(super) fn is_frozen(api: &Api, admin: &Admin, zone: &Zone) -> bool {
     let revocations = api.engine().list_revocations(zone.id, admin);
-    revocations.unwrap_or_default().iter().any(|held| {
-        held.value.anchor == Anchor::Zone(zone.id) && held.value.lifted_after.is_none()
-    })
+    revocations
+        .unwrap_or_default()
+        .iter()
+        .any(|held| held.value.anchor == Anchor::Zone(zone.id) && held.value.lifted_after.is_none())
 }

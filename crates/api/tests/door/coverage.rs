@@ -28,7 +28,11 @@ struct Case {
 }
 
 fn case(stranger: Stranger, body: Option<Value>, good: u16) -> Case {
-    Case { stranger, body, good }
+    Case {
+        stranger,
+        body,
+        good,
+    }
 }
 
 fn cases() -> BTreeMap<&'static str, Case> {
@@ -39,15 +43,16 @@ fn cases() -> BTreeMap<&'static str, Case> {
     let delete = || case(NotFound, None, 204);
     let application = |name: &str| json!({"name": name});
     let provider = |name: &str| json!({"name": name, "kind": "none"});
-    let resource = |name: &str, scopes: Value| {
-        json!({"name": name, "upstream": "https://x.example", "scopes": scopes})
-    };
+    let resource = |name: &str, scopes: Value| json!({"name": name, "upstream": "https://x.example", "scopes": scopes});
     let bundle = || json!({"policies": [policy("anton", "openai:chat")]});
     let token = || json!({"name": "new", "role": "viewer"});
     let explain = json!({"application": "anton", "resource": "openai", "scope": "openai:models"});
     BTreeMap::from([
         ("listZones", case(Served, None, 200)),
-        ("createZone", case(Forbidden, Some(json!({"name": "new"})), 201)),
+        (
+            "createZone",
+            case(Forbidden, Some(json!({"name": "new"})), 201),
+        ),
         ("getZone", read()),
         ("listApplications", read()),
         ("createApplication", create(application("new"))),
@@ -57,7 +62,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("listResources", read()),
         ("createResource", create(resource("new", json!(["a"])))),
         ("getResource", read()),
-        ("updateResource", write(resource("openai", json!(["openai:models"])))),
+        (
+            "updateResource",
+            write(resource("openai", json!(["openai:models"]))),
+        ),
         ("deleteResource", delete()),
         ("listProviders", read()),
         ("createProvider", create(provider("new"))),
@@ -79,7 +87,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("createInstanceToken", case(Forbidden, Some(token()), 201)),
         ("deleteInstanceToken", case(Forbidden, None, 204)),
         ("listRevocations", read()),
-        ("revoke", write(json!({"anchor": "mnd_01890a5d-ac96-774b-bcce-b302099a8057"}))),
+        (
+            "revoke",
+            write(json!({"anchor": "mnd_01890a5d-ac96-774b-bcce-b302099a8057"})),
+        ),
         ("liftRevocation", read()),
         ("freezeZone", write(json!({"reason": "drill"}))),
         ("thawZone", read()),
@@ -117,7 +128,9 @@ async fn operations(world: &World) -> Vec<Operation> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let security = operation["security"].as_array().unwrap();
-            let role = security[0].get("operator").map(|roles| roles[0].as_str().unwrap());
+            let role = security[0]
+                .get("operator")
+                .map(|roles| roles[0].as_str().unwrap());
             all.push(Operation {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase().parse().unwrap(),
@@ -135,7 +148,18 @@ async fn fill(world: &World, operation: &Operation) -> String {
     let zone = format!("/v1/zones/{}", world.acme);
     let mut path = operation.path.replace("{zone}", &world.acme.to_string());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    for parameter in ["application", "resource", "provider", "policy", "version", "token", "revocation", "event", "log", "tile"] {
+    for parameter in [
+        "application",
+        "resource",
+        "provider",
+        "policy",
+        "version",
+        "token",
+        "revocation",
+        "event",
+        "log",
+        "tile",
+    ] {
         let slot = format!("{{{parameter}}}");
         if !path.contains(&slot) {
             continue;
@@ -145,22 +169,49 @@ async fn fill(world: &World, operation: &Operation) -> String {
             "resource" => "openai".to_owned(),
             "provider" => {
                 let spare = json!({"name": "spare", "kind": "none"});
-                world.post(&format!("{zone}/providers"), &owner, spare).await.expect(201);
+                world
+                    .post(&format!("{zone}/providers"), &owner, spare)
+                    .await
+                    .expect(201);
                 "spare".to_owned()
             }
-            "version" => text(&world.get(&format!("{zone}/bundles"), &owner).await.expect(200)["items"][0]["version"]),
+            "version" => text(
+                &world
+                    .get(&format!("{zone}/bundles"), &owner)
+                    .await
+                    .expect(200)["items"][0]["version"],
+            ),
             "token" => {
                 let spare = json!({"name": "spare", "role": "viewer"});
-                let all = if path.starts_with("/v1/tokens") { "/v1/tokens".to_owned() } else { format!("{zone}/tokens") };
+                let all = if path.starts_with("/v1/tokens") {
+                    "/v1/tokens".to_owned()
+                } else {
+                    format!("{zone}/tokens")
+                };
                 text(&world.post(&all, &owner, spare).await.expect(201)["id"])
             }
             "revocation" => {
-                let application = world.get(&format!("{zone}/applications/anton"), &owner).await.expect(200);
+                let application = world
+                    .get(&format!("{zone}/applications/anton"), &owner)
+                    .await
+                    .expect(200);
                 let anchor = json!({"anchor": application["id"]});
-                text(&world.post(&format!("{zone}/revocations"), &owner, anchor).await.expect(200)["id"])
+                text(
+                    &world
+                        .post(&format!("{zone}/revocations"), &owner, anchor)
+                        .await
+                        .expect(200)["id"],
+                )
             }
-            "event" => text(&world.get(&format!("{zone}/events?limit=1"), &owner).await.expect(200)["items"][0]["id"]),
-            "log" => text(&world.get(&format!("{zone}/logs"), &owner).await.expect(200)["items"][0]["id"]),
+            "event" => text(
+                &world
+                    .get(&format!("{zone}/events?limit=1"), &owner)
+                    .await
+                    .expect(200)["items"][0]["id"],
+            ),
+            "log" => text(
+                &world.get(&format!("{zone}/logs"), &owner).await.expect(200)["items"][0]["id"],
+            ),
             _ => "0/000.p/1".to_owned(),
         };
         path = path.replace(&slot, &value);
@@ -172,7 +223,10 @@ async fn fill(world: &World, operation: &Operation) -> String {
         world.post("/v1/apply", &owner, empty).await.expect(200);
     }
     if operation.id == "thawZone" {
-        world.call(Method::POST, &format!("{zone}/freeze"), &owner, None, &[]).await.expect(200);
+        world
+            .call(Method::POST, &format!("{zone}/freeze"), &owner, None, &[])
+            .await
+            .expect(200);
     }
     path
 }
@@ -202,7 +256,13 @@ async fn every_operation_withstands_those_who_may_not() {
         let case = &cases[operation.id.as_str()];
         let id = &operation.id;
         let send = async |token: &str| {
-            let request = world.call(operation.method.clone(), &path, token, case.body.clone(), &[]);
+            let request = world.call(
+                operation.method.clone(),
+                &path,
+                token,
+                case.body.clone(),
+                &[],
+            );
             // A live feed has no end of its own.
             if id == "streamEvents" {
                 let shutdown = world.shutdown.clone();
@@ -215,18 +275,38 @@ async fn every_operation_withstands_those_who_may_not() {
             continue;
         };
         let nobody = send("").await;
-        assert_eq!(nobody.status.as_u16(), 401, "{id} by nobody: {}", nobody.text());
-        assert!(nobody.header("www-authenticate").starts_with("Bearer"), "{id}");
+        assert_eq!(
+            nobody.status.as_u16(),
+            401,
+            "{id} by nobody: {}",
+            nobody.text()
+        );
+        assert!(
+            nobody.header("www-authenticate").starts_with("Bearer"),
+            "{id}"
+        );
         let forged = format!("{}x", world.owner().await);
-        assert_eq!(send(&forged).await.status.as_u16(), 401, "{id} by a forged token");
+        assert_eq!(
+            send(&forged).await.status.as_u16(),
+            401,
+            "{id} by a forged token"
+        );
 
         let stranger = send(&world.token(Some(world.other), Role::Owner).await).await;
-        let (acme, wanted) = (world.acme.to_string(), match case.stranger {
-            Stranger::NotFound => 404,
-            Stranger::Forbidden => 403,
-            Stranger::Served => case.good,
-        });
-        assert_eq!(stranger.status.as_u16(), wanted, "{id} by a stranger: {}", stranger.text());
+        let (acme, wanted) = (
+            world.acme.to_string(),
+            match case.stranger {
+                Stranger::NotFound => 404,
+                Stranger::Forbidden => 403,
+                Stranger::Served => case.good,
+            },
+        );
+        assert_eq!(
+            stranger.status.as_u16(),
+            wanted,
+            "{id} by a stranger: {}",
+            stranger.text()
+        );
         let leaked = stranger.status.is_success() && stranger.text().contains(&acme);
         assert!(!leaked, "{id} shows a stranger the zone");
 
@@ -234,11 +314,21 @@ async fn every_operation_withstands_those_who_may_not() {
         let place = if for_all { Some(world.acme) } else { None };
         if let Some(low) = one_too_low(role) {
             let low = send(&world.token(place, low).await).await;
-            assert_eq!(low.status.as_u16(), 403, "{id} by a role too low: {}", low.text());
+            assert_eq!(
+                low.status.as_u16(),
+                403,
+                "{id} by a role too low: {}",
+                low.text()
+            );
             assert_eq!(low.json()["code"], "forbidden");
         }
         let good = send(&world.token(place, role).await).await;
-        assert_eq!(good.status.as_u16(), case.good, "{id} by who may: {}", good.text());
+        assert_eq!(
+            good.status.as_u16(),
+            case.good,
+            "{id} by who may: {}",
+            good.text()
+        );
         assert!(!good.text().contains("s3cr3t"), "{id} shows a secret");
     }
 }

@@ -16,12 +16,21 @@ async fn events_are_found_and_lines_are_leaves() {
     let world = World::start().await;
     let auditor = world.token(Some(world.acme), Role::Auditor).await;
     let events = "/v1/zones/acme/events";
-    let found = world.get(&format!("{events}?type=application.registered"), &auditor).await.expect(200);
+    let found = world
+        .get(&format!("{events}?type=application.registered"), &auditor)
+        .await
+        .expect(200);
     assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
     let event = found["items"][0].clone();
     assert_eq!(event["zone"], json!(world.acme.to_string()));
-    let by_time = format!("{events}?from={}&until={}", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-    assert_eq!(world.get(&by_time, &auditor).await.expect(200)["items"], json!([]));
+    let by_time = format!(
+        "{events}?from={}&until={}",
+        "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+    );
+    assert_eq!(
+        world.get(&by_time, &auditor).await.expect(200)["items"],
+        json!([])
+    );
 
     let lines = [("accept", "application/x-ndjson")];
     let path = format!("{events}?ascending=true&limit=2");
@@ -31,13 +40,24 @@ async fn events_are_found_and_lines_are_leaves() {
     let text = answer.text();
     assert_eq!(text.lines().count(), 2);
     let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    let got = world.get(&format!("{events}/{}", first["id"].as_str().unwrap()), &auditor).await;
+    let got = world
+        .get(
+            &format!("{events}/{}", first["id"].as_str().unwrap()),
+            &auditor,
+        )
+        .await;
     assert_eq!(got.text(), text.lines().next().unwrap(), "the same bytes");
 
     let id = event["id"].as_str().unwrap();
-    let explained = world.get(&format!("{events}/{id}/explain"), &auditor).await.expect(200);
+    let explained = world
+        .get(&format!("{events}/{id}/explain"), &auditor)
+        .await
+        .expect(200);
     assert_eq!(explained["event"]["id"], json!(id));
-    world.get(&format!("{events}/evt_none"), &auditor).await.expect(404);
+    world
+        .get(&format!("{events}/evt_none"), &auditor)
+        .await
+        .expect(404);
 }
 
 #[tokio::test]
@@ -53,10 +73,15 @@ async fn a_log_can_be_verified_from_its_tiles() {
     let size: usize = note.lines().nth(1).unwrap().parse().unwrap();
     assert_eq!(note.lines().next(), logs["items"][0]["origin"].as_str());
 
-    let lines = world.get(&format!("{base}/entries?first=0&limit=1000"), &auditor).await;
+    let lines = world
+        .get(&format!("{base}/entries?first=0&limit=1000"), &auditor)
+        .await;
     let leaves: Vec<_> = lines.text().lines().map(str::to_owned).collect();
     assert_eq!(leaves.len(), size);
-    let bundle = world.get(&format!("{base}/tile/entries/000.p/{size}"), &auditor).await.body;
+    let bundle = world
+        .get(&format!("{base}/tile/entries/000.p/{size}"), &auditor)
+        .await
+        .body;
     let mut rest = bundle.as_slice();
     for leaf in &leaves {
         let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
@@ -64,19 +89,35 @@ async fn a_log_can_be_verified_from_its_tiles() {
         rest = &rest[2 + length..];
     }
     assert!(rest.is_empty());
-    let tile = world.get(&format!("{base}/tile/0/000.p/{size}"), &auditor).await;
+    let tile = world
+        .get(&format!("{base}/tile/0/000.p/{size}"), &auditor)
+        .await;
     assert_eq!(tile.header("content-type"), "application/octet-stream");
     assert_eq!(tile.body.len(), 32 * size);
     for (i, leaf) in leaves.iter().enumerate() {
         let hash = caracal_crypto::sha256_parts(&[&[0], leaf.as_bytes()]);
         assert_eq!(&tile.body[32 * i..32 * (i + 1)], hash, "leaf {i}");
     }
-    for missing in ["0/000", "1/000", "0/000.p/0", "entries/000", "entries/001.p/1", "0/x", "0/000.p/200"] {
-        world.get(&format!("{base}/tile/{missing}"), &auditor).await.expect(404);
+    for missing in [
+        "0/000",
+        "1/000",
+        "0/000.p/0",
+        "entries/000",
+        "entries/001.p/1",
+        "0/x",
+        "0/000.p/200",
+    ] {
+        world
+            .get(&format!("{base}/tile/{missing}"), &auditor)
+            .await
+            .expect(404);
     }
 
     let event: Value = serde_json::from_str(&leaves[1]).unwrap();
-    let path = format!("/v1/zones/acme/events/{}/proof", event["id"].as_str().unwrap());
+    let path = format!(
+        "/v1/zones/acme/events/{}/proof",
+        event["id"].as_str().unwrap()
+    );
     let proof = world.get(&path, &auditor).await.expect(200);
     assert_eq!(proof["index"], 1);
     assert_eq!(proof["log"], json!(log));
@@ -84,7 +125,10 @@ async fn a_log_can_be_verified_from_its_tiles() {
     let proof: caracal_wire::EventProof = serde_json::from_value(proof).unwrap();
     assert!(!proof.hashes.is_empty() && proof.checkpoint.contains(&proof.size.to_string()));
 
-    let other = world.get("/v1/zones/other/logs", &world.owner().await).await.expect(200);
+    let other = world
+        .get("/v1/zones/other/logs", &world.owner().await)
+        .await
+        .expect(200);
     let other = other["items"][0]["id"].as_str().unwrap();
     let foreign = format!("/v1/zones/acme/logs/{other}/checkpoint");
     world.get(&foreign, &auditor).await.expect(404);
@@ -122,14 +166,33 @@ async fn a_feed_tells_what_happens_and_goes_on_where_it_was() {
     let world = World::start().await;
     let owner = world.owner().await;
     let register = async |name: &str| {
-        world.post("/v1/zones/acme/applications", &owner, json!({"name": name})).await.expect(201)
+        world
+            .post("/v1/zones/acme/applications", &owner, json!({"name": name}))
+            .await
+            .expect(201)
     };
     let mut feed = Feed::open(&world, &owner, None).await;
-    world.post("/v1/zones/acme/providers", &owner, json!({"name": "p", "kind": "none"})).await.expect(201);
+    world
+        .post(
+            "/v1/zones/acme/providers",
+            &owner,
+            json!({"name": "p", "kind": "none"}),
+        )
+        .await
+        .expect(201);
     register("berta").await;
     let told = feed.next().await.unwrap();
-    assert!(told.contains("\"target_name\":\"berta\"") && !told.contains("provider"), "{told}");
-    let position = told.lines().next().unwrap().strip_prefix("id: ").unwrap().to_owned();
+    assert!(
+        told.contains("\"target_name\":\"berta\"") && !told.contains("provider"),
+        "{told}"
+    );
+    let position = told
+        .lines()
+        .next()
+        .unwrap()
+        .strip_prefix("id: ")
+        .unwrap()
+        .to_owned();
     register("carla").await;
     let told = feed.next().await.unwrap();
     assert!(told.contains("\"target_name\":\"carla\""), "{told}");
@@ -137,7 +200,10 @@ async fn a_feed_tells_what_happens_and_goes_on_where_it_was() {
     register("dora").await;
     let mut resumed = Feed::open(&world, &owner, Some(&position)).await;
     let told = resumed.next().await.unwrap();
-    let names: Vec<_> = ["berta", "carla", "dora"].into_iter().filter(|n| told.contains(n)).collect();
+    let names: Vec<_> = ["berta", "carla", "dora"]
+        .into_iter()
+        .filter(|n| told.contains(n))
+        .collect();
     assert_eq!(names, ["carla", "dora"]);
     world.shutdown.cancel();
     assert_eq!(resumed.next().await, None, "a shutdown ends the feed");
@@ -150,10 +216,19 @@ async fn a_feed_ends_with_its_token() {
     let auditor = world.token(Some(world.acme), Role::Auditor).await;
     let mut feed = Feed::open(&world, &auditor, None).await;
     let tokens = world.get("/v1/zones/acme/tokens", &owner).await.expect(200);
-    let path = format!("/v1/zones/acme/tokens/{}", tokens["items"][0]["id"].as_str().unwrap());
-    world.call(Method::DELETE, &path, &owner, None, &[]).await.expect(204);
+    let path = format!(
+        "/v1/zones/acme/tokens/{}",
+        tokens["items"][0]["id"].as_str().unwrap()
+    );
+    world
+        .call(Method::DELETE, &path, &owner, None, &[])
+        .await
+        .expect(204);
     let body = json!({"name": "berta"});
-    world.post("/v1/zones/acme/applications", &owner, body).await.expect(201);
+    world
+        .post("/v1/zones/acme/applications", &owner, body)
+        .await
+        .expect(201);
     assert_eq!(feed.next().await, None, "nothing more is told");
 }
 
@@ -165,13 +240,21 @@ async fn feeds_are_limited() {
     for _ in 0..64 {
         feeds.push(Feed::open(&world, &owner, None).await);
     }
-    world.get("/v1/zones/acme/events/stream", &owner).await.expect(429);
+    world
+        .get("/v1/zones/acme/events/stream", &owner)
+        .await
+        .expect(429);
     feeds.pop();
     let request = Request::get("/v1/zones/acme/events/stream")
         .header("host", HOST)
         .header("authorization", format!("Bearer {owner}"))
         .body(Body::empty());
-    let response = world.router.clone().oneshot(request.unwrap()).await.unwrap();
+    let response = world
+        .router
+        .clone()
+        .oneshot(request.unwrap())
+        .await
+        .unwrap();
     assert_eq!(response.status().as_u16(), 200, "a closed feed makes room");
     let mut body = response.into_body();
     assert!(body.frame().await.is_some());

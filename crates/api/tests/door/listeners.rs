@@ -13,7 +13,9 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, request: &str) ->
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("no answer");
+    let _ = tokio::time::timeout(Duration::from_secs(10), read)
+        .await
+        .expect("no answer");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -41,7 +43,10 @@ async fn the_local_user_needs_no_token_and_the_network_does() {
     let remote = ask(TcpStream::connect(address).await.unwrap(), request).await;
     assert!(remote.starts_with("HTTP/1.1 401"), "{remote}");
     // What is known of the peer cannot be said in a request.
-    let claiming = request.replace("connection:", "x-caracal-peer: local\r\nforwarded: for=unix\r\nconnection:");
+    let claiming = request.replace(
+        "connection:",
+        "x-caracal-peer: local\r\nforwarded: for=unix\r\nconnection:",
+    );
     let claimed = ask(TcpStream::connect(address).await.unwrap(), &claiming).await;
     assert!(claimed.starts_with("HTTP/1.1 401"), "{claimed}");
     let rebound = request.replace("localhost:3001", "evil.example");
@@ -51,7 +56,10 @@ async fn the_local_user_needs_no_token_and_the_network_does() {
     let token = request.replace("connection:", "authorization: Bearer x\r\nconnection:");
     let wrong = ask(UnixStream::connect(&path).await.unwrap(), &token).await;
     assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
-    let page = request.replace("connection:", "origin: http://localhost:3001\r\nconnection:");
+    let page = request.replace(
+        "connection:",
+        "origin: http://localhost:3001\r\nconnection:",
+    );
     let page = ask(UnixStream::connect(&path).await.unwrap(), &page).await;
     assert!(page.starts_with("HTTP/1.1 403"), "{page}");
 
@@ -102,9 +110,16 @@ async fn slow_and_large_heads_are_cut_off() {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     tasks.spawn(serve_tcp(tcp, world.router.clone(), options));
-    let slow = ask(TcpStream::connect(address).await.unwrap(), "GET / HTTP/1.1\r\nhost:").await;
+    let slow = ask(
+        TcpStream::connect(address).await.unwrap(),
+        "GET / HTTP/1.1\r\nhost:",
+    )
+    .await;
     assert!(!slow.starts_with("HTTP/1.1 200"), "{slow}");
-    let large = format!("GET / HTTP/1.1\r\nhost: localhost:3001\r\nx: {}\r\n\r\n", "x".repeat(300_000));
+    let large = format!(
+        "GET / HTTP/1.1\r\nhost: localhost:3001\r\nx: {}\r\n\r\n",
+        "x".repeat(300_000)
+    );
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(large.as_bytes()).await;
     let mut answer = Vec::new();

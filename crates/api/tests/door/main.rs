@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod coverage;
+mod document;
 mod evidence;
 mod listeners;
 mod requests;

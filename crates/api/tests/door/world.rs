@@ -45,7 +45,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -53,14 +54,20 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The answer's JSON, when it has this status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
-        if self.body.is_empty() { Value::Null } else { self.json() }
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 }
 
@@ -111,10 +118,18 @@ impl World {
         let (state, evidence) = (Arc::new(store.clone()), Arc::new(store));
         let keyring = Keyring::new(MasterKey::generate());
         let clock = Arc::new(TestClock::default());
-        let engine = Engine::start(config, state, evidence, keyring, clock.clone()).await.unwrap();
+        let engine = Engine::start(config, state, evidence, keyring, clock.clone())
+            .await
+            .unwrap();
         let admin = Admin::new(Operator::local(), engine.new_request_id());
-        let acme = engine.create_zone(&admin, "acme".parse().unwrap()).await.unwrap();
-        let other = engine.create_zone(&admin, "other".parse().unwrap()).await.unwrap();
+        let acme = engine
+            .create_zone(&admin, "acme".parse().unwrap())
+            .await
+            .unwrap();
+        let other = engine
+            .create_zone(&admin, "other".parse().unwrap())
+            .await
+            .unwrap();
         let shutdown = CancellationToken::new();
         let status = Arc::new(|| StatusView {
             ready: true,
@@ -122,7 +137,13 @@ impl World {
             home: "/home/x".to_owned(),
             ..StatusView::default()
         });
-        let config = ApiConfig::new("http://localhost:3001", 3001, "1.2.3", status, shutdown.clone());
+        let config = ApiConfig::new(
+            "http://localhost:3001",
+            3001,
+            "1.2.3",
+            status,
+            shutdown.clone(),
+        );
         let world = Self {
             router: caracal_api::router(engine.clone(), config),
             engine,
@@ -133,8 +154,14 @@ impl World {
             tokens: Mutex::default(),
         };
         let admin = world.owner().await;
-        world.post("/v1/apply", &admin, zone_request("acme")).await.expect(200);
-        world.post("/v1/apply", &admin, zone_request("other")).await.expect(200);
+        world
+            .post("/v1/apply", &admin, zone_request("acme"))
+            .await
+            .expect(200);
+        world
+            .post("/v1/apply", &admin, zone_request("other"))
+            .await
+            .expect(200);
         world
     }
 
@@ -146,7 +173,9 @@ impl World {
         }
         let admin = Admin::new(Operator::local(), self.engine.new_request_id());
         let name = format!("{}-{}", role.as_str(), self.tokens.lock().unwrap().len());
-        let created = self.engine.create_token(&admin, zone, name.parse().unwrap(), role, 3600);
+        let created = self
+            .engine
+            .create_token(&admin, zone, name.parse().unwrap(), role, 3600);
         let text = created.await.unwrap().text.unwrap();
         self.tokens.lock().unwrap().insert(key, text.clone());
         text
@@ -160,7 +189,11 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub(crate) async fn call(
@@ -171,7 +204,10 @@ impl World {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", HOST);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", HOST);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
