@@ -135,10 +135,7 @@ async fn show_audit(
     decided: [&Answer; 2],
     report: &mut Report,
 ) -> Outcome<()> {
-    let path = zone.path(&format!(
-        "events?limit=8&application={}",
-        zone.application_id
-    ));
+    let path = zone.path("events?limit=8");
     let mut page: Page<Value> = api.get(&path).await?;
     page.items.reverse();
     let mut table = Table::new(audit::HEADINGS);

@@ -71,6 +71,8 @@ async fn manage(
 }
 
 async fn start_server(home: Home, args: ServeArgs, environment: &Environment) -> Outcome<()> {
+    // Whatever it writes is for this user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let target = if args.background_child {
         // A session of its own: it outlives the terminal that started it.
         rustix::process::setsid().context("the server cannot leave the terminal")?;

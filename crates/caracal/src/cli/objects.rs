@@ -107,7 +107,7 @@ pub(crate) enum PolicyCommand {
     /// Activate a stored bundle
     Activate {
         /// Its version, or the first 8 or more digits of it
-        version: String,
+        bundle: String,
     },
     /// Activate the bundle that was stored before the active one
     Rollback,

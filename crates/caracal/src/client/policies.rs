@@ -72,7 +72,7 @@ pub(crate) async fn policies(
                 },
             )
         }
-        PolicyCommand::Activate { version } => activate(api, zone, &version, json).await,
+        PolicyCommand::Activate { bundle } => activate(api, zone, &bundle, json).await,
         PolicyCommand::Rollback => {
             let page =
                 listing::fetch::<BundleView>(api, &path_of(zone, "bundles"), &[], usize::MAX)

@@ -45,6 +45,13 @@ fn what(event: &Value) -> String {
     } else {
         named
     };
+    let version = text(event, "policy_version");
+    // The policies say more, where there are some.
+    let version = if event.get("type").and_then(Value::as_str) == Some("policy.activated") {
+        version
+    } else {
+        String::new()
+    };
     let status = event
         .get("status")
         .and_then(Value::as_u64)
@@ -56,6 +63,7 @@ fn what(event: &Value) -> String {
         part("path").to_owned(),
         scopes,
         target,
+        version,
         status,
     ];
     parts
