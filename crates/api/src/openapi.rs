@@ -72,6 +72,16 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Valu
             "description": "refused",
             "content": {caracal_wire::Problem::MEDIA_TYPE: {"schema": schema}},
         });
+        for (status, response) in responses.iter_mut() {
+            let said = match status.as_str() {
+                "201" => "created; on a dry run 200 with what would be",
+                "204" => "done",
+                _ => "the answer",
+            };
+            if let Some(response) = response.as_object_mut() {
+                response.insert("description".to_owned(), json!(said));
+            }
+        }
         responses.insert("default".to_owned(), refusal);
     }
     if method == "get" {

@@ -114,3 +114,26 @@ pub(crate) fn lines(texts: impl IntoIterator<Item = Vec<u8>>) -> Response {
     }
     ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_large_objects_ends_early_and_goes_on() {
+        let large = "x".repeat(MAX_PAGE_BYTES / 2);
+        let items = |after: usize| {
+            let large = large.clone();
+            (after..5).map(move |i| (i.to_string(), format!("{i}{large}")))
+        };
+        let Json(first) = fill("k", items(0), false, 100);
+        assert_eq!(first.items.len(), 2);
+        assert_eq!(first.next_cursor, Some(cursor::write("k", 1)));
+        let Json(last) = fill("k", items(4), false, 100);
+        assert_eq!((last.items.len(), last.next_cursor), (1, None));
+        let Json(more) = fill("k", items(4), true, 100);
+        assert_eq!(more.next_cursor, Some(cursor::write("k", 4)));
+        let Json(none) = fill("k", items(5), false, 100);
+        assert_eq!((none.items.len(), none.next_cursor), (0, None));
+    }
+}

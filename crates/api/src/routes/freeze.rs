@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 
 /// Freezes a zone: revokes everything in it, and nothing new is issued until it is thawed.
 #[utoipa::path(post, path = "/v1/zones/{zone}/freeze", tag = "revocations",
-    operation_id = "freezeZone", request_body = FreezeBody,
+    operation_id = "freezeZone", request_body = Option<FreezeBody>,
     security(("operator" = ["admin"])), responses((status = 200, body = RevocationReceipt)))]
 pub(super) async fn freeze(
     State(api): State<Api>,

@@ -52,7 +52,15 @@ fn every_operation_says_what_it_takes_and_who_may() {
                 operation["security"].is_array(),
                 "{id} does not say who may"
             );
-            assert!(operation["responses"]["default"].is_object(), "{id}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(
+                responses.contains_key("default") && responses.len() > 1,
+                "{id}"
+            );
+            assert!(
+                responses.values().all(|r| r["description"].is_string()),
+                "{id}"
+            );
             let parameters = operation["parameters"]
                 .as_array()
                 .cloned()

@@ -389,3 +389,32 @@ async fn the_instance_partition_is_no_zone() {
         .await
         .expect(404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_not_waited_for() {
+    let world = World::start().await;
+    let owner = world.owner().await;
+    let parts = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    let request = Request::post("/v1/zones")
+        .header("host", HOST)
+        .header("authorization", format!("Bearer {owner}"))
+        .header("content-type", "application/json")
+        .body(Body::from_stream(parts));
+    let answer = world.send(request.unwrap()).await;
+    assert_eq!(answer.expect(503)["code"], "timeout");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_cut_at_the_limit() {
+    let world = World::start().await;
+    let owner = world.owner().await;
+    let chunk = axum::body::Bytes::from(vec![b' '; 1024 * 1024]);
+    let parts = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
+    let request = Request::post("/v1/zones")
+        .header("host", HOST)
+        .header("authorization", format!("Bearer {owner}"))
+        .header("content-type", "application/json")
+        .body(Body::from_stream(parts));
+    let answer = world.send(request.unwrap()).await;
+    assert_eq!(answer.expect(413)["code"], "body_too_large");
+}
