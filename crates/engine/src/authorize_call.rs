@@ -135,7 +135,9 @@ impl Engine {
             )
         })?;
         let identifier = entry.resource().identifier().to_string();
-        if !claims.aud.contains(&identifier) {
+        // A mandate for a resource that was removed is not one for a later resource of its name.
+        let older = entry.resource().created_at.as_second() > claims.iat;
+        if older || !claims.aud.contains(&identifier) {
             return Err((
                 RefusalCode::ResourceMismatch,
                 format!("the mandate is not for `{identifier}`"),
