@@ -4,7 +4,7 @@ mod decide;
 mod near_miss;
 
 use caracal_core::Name;
-use cedar_policy::{EvalResult, eval_expression};
+use cedar_policy::{EvalResult, Expression, eval_expression};
 
 use crate::index::Index;
 use crate::statement::Statement;
@@ -107,25 +107,28 @@ impl CompiledPolicy {
             .filter_map(|position| self.statements.get(position))
             .collect();
         let deferred = |s: &Statement| question.phase == Phase::Mint && s.usage.request;
-        let used = slice.iter().filter(|s| !deferred(s)).map(|s| s.usage);
-        let Some(usage) = used.reduce(Usage::or) else {
-            return slice.into_iter().map(|s| (s, Outcome::Deferred)).collect();
-        };
+        let evaluated = |s: &&&Statement| s.condition.is_some() && !deferred(s);
+        let used = slice.iter().filter(evaluated).map(|s| s.usage);
         let shown = question
             .request
             .as_ref()
             .filter(|_| question.phase == Phase::Call);
-        let world = World::new(question, shown, usage, &self.types);
+        // Heads are matched by the index; a world is built only for conditions.
+        let world = used
+            .reduce(Usage::or)
+            .map(|usage| World::new(question, shown, usage, &self.types));
         slice
             .into_iter()
             .map(|statement| {
-                let outcome = match &world {
+                let outcome = match (&statement.condition, &world) {
                     _ if deferred(statement) => Outcome::Deferred,
                     _ if statement.usage.request && shown.is_none() => {
                         Outcome::Fault("the request is not known".to_owned())
                     }
-                    Ok(world) => run(statement, world),
-                    Err(why) => Outcome::Fault(why.clone()),
+                    (None, _) => Outcome::Matches,
+                    (Some(condition), Some(Ok(world))) => run(condition, world),
+                    (Some(_), Some(Err(why))) => Outcome::Fault(why.clone()),
+                    (Some(_), None) => Outcome::Fault("nothing to evaluate it on".to_owned()),
                 };
                 (statement, outcome)
             })
@@ -133,8 +136,8 @@ impl CompiledPolicy {
     }
 }
 
-fn run(statement: &Statement, world: &World) -> Outcome {
-    match eval_expression(&world.request, &world.entities, &statement.condition) {
+fn run(condition: &Expression, world: &World) -> Outcome {
+    match eval_expression(&world.request, &world.entities, condition) {
         Ok(EvalResult::Bool(true)) => Outcome::Matches,
         Ok(EvalResult::Bool(false)) => Outcome::ConditionNotMet,
         Ok(_) => Outcome::Fault("the condition is neither true nor false".to_owned()),
