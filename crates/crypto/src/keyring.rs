@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{Credential, MasterKey, SealContext, SealError, base64url, random_bytes};
 
 /// The longest plaintext that can be sealed, in bytes.
-pub const MAX_SEALED_BYTES: usize = 64 * 1024;
+pub const MAX_SEALED_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSION: u8 = 1;
 const ID_LEN: usize = 8;

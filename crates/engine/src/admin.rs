@@ -3,22 +3,18 @@
 
 use std::time::Duration;
 
-use caracal_core::{CommitId, Event, EventType, Kind, Position, Secret, Version, ZoneId};
+use caracal_core::{CommitId, Event, EventType, Position, Version, ZoneId};
 use caracal_store::{Commit, CommitError, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
 use crate::change::Change;
-use crate::view::{Remembered, ZoneKeys, ZoneView};
+use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
-use crate::{AdminError, Engine, Operator};
+use crate::{AdminError, Engine, Idempotency, Operator};
 
 const CONFLICT_LIMIT: usize = 32;
 const CONFIRM_LIMIT: Duration = Duration::from_secs(5);
-/// How long the answer of a write with an idempotency key is remembered.
-const REMEMBER_HOURS: i64 = 24;
-
 /// An administrative request.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -32,15 +28,6 @@ pub struct Admin {
     pub if_match: Option<u64>,
     /// The client's key for this write.
     pub idempotency: Option<Idempotency>,
-}
-
-/// A write that a client may repeat.
-#[derive(Debug, Clone)]
-pub struct Idempotency {
-    /// The client's key.
-    pub key: String,
-    /// Tells whether a repeated request is the same: method, path and body.
-    pub input: Vec<u8>,
 }
 
 impl Admin {
@@ -165,84 +152,6 @@ impl Engine {
         event.operator = Some(admin.operator.label().to_owned());
         event
     }
-
-    fn recall<T: DeserializeOwned>(
-        &self,
-        view: &ZoneView,
-        admin: &Admin,
-    ) -> Result<Option<T>, AdminError> {
-        let Some(idempotency) = &admin.idempotency else {
-            return Ok(None);
-        };
-        let Some(held) = view.remembered.get(&key_of(view, admin, idempotency)) else {
-            return Ok(None);
-        };
-        if held.value.input != input_of(view, idempotency) {
-            return Err(AdminError::IdempotencyConflict);
-        }
-        let context = ZoneKeys::context(view.zone.value.id, "idempotency");
-        let unreadable = |why: String| AdminError::Unavailable { why, done: true };
-        let plain = self
-            .keyring()
-            .open(&held.value.answer, &context)
-            .map_err(|e| unreadable(format!("the remembered answer cannot be opened: {e}")))?;
-        serde_json::from_slice(plain.expose())
-            .map(Some)
-            .map_err(|e| unreadable(format!("the remembered answer cannot be read: {e}")))
-    }
-
-    fn remember<T: Serialize>(
-        &self,
-        view: &ZoneView,
-        admin: &Admin,
-        change: &mut Change,
-        answer: &T,
-    ) -> Result<(), AdminError> {
-        let Some(idempotency) = &admin.idempotency else {
-            return Ok(());
-        };
-        let unwritable = |why: String| AdminError::Unavailable { why, done: false };
-        let now = self.now();
-        for (id, old) in &view.remembered {
-            let age = now.duration_since(old.value.created_at);
-            if age.as_hours() >= REMEMBER_HOURS {
-                change.delete(Kind::Idempotency, *id, old.version);
-            }
-        }
-        // The answer may hold a client secret, so it is kept sealed.
-        let plain = serde_json::to_vec(answer).map_err(|e| unwritable(e.to_string()))?;
-        let context = ZoneKeys::context(view.zone.value.id, "idempotency");
-        let answer = self
-            .keyring()
-            .seal(&Secret::new(plain), &context)
-            .map_err(|e| unwritable(e.to_string()))?;
-        let remembered = Remembered {
-            input: input_of(view, idempotency),
-            answer,
-            created_at: now,
-        };
-        let id = key_of(view, admin, idempotency);
-        change.put(Kind::Idempotency, id, None, Version::ABSENT, &remembered)
-    }
-}
-
-fn key_of(view: &ZoneView, admin: &Admin, idempotency: &Idempotency) -> Uuid {
-    let digest = caracal_crypto::keyed_digest(
-        &view.keys.digest,
-        format!("{}\n{}", admin.operator.label(), idempotency.key).as_bytes(),
-    );
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(digest) {
-        *to = from;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
-}
-
-fn input_of(view: &ZoneView, idempotency: &Idempotency) -> String {
-    caracal_crypto::hex(&caracal_crypto::keyed_digest(
-        &view.keys.digest,
-        &idempotency.input,
-    ))
 }
 
 /// A refusal of the store in the words of administration.

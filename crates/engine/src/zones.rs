@@ -1,13 +1,14 @@
 //! Zones: creating and finding them.
 
 use caracal_core::{
-    CommitId, Document, EventType, KeyId, Kind, MandateKey, Name, Secret, Version, Zone, ZoneId,
+    CommitId, EventType, KeyId, Kind, MandateKey, Name, Secret, Version, Zone, ZoneId,
 };
 use caracal_crypto::MandateSigner;
-use caracal_store::{Commit, Write};
+use caracal_store::Commit;
 
 use crate::admin::refused;
-use crate::view::{ZoneKeys, document};
+use crate::change::Change;
+use crate::view::ZoneKeys;
 use crate::{Admin, AdminError, Engine, Operator, Versioned};
 
 /// The name of the partition that belongs to the instance.
@@ -24,18 +25,22 @@ impl Engine {
         name: Name,
     ) -> Result<Versioned<Zone>, AdminError> {
         admin.operator.require_instance(caracal_core::Role::Owner)?;
-        if self.0.zone_names.pin().contains_key(&name) {
-            return Err(AdminError::NameTaken(name.to_string()));
+        let held = self.0.zone_names.pin().get(&name).copied();
+        if let Some(handle) = held.and_then(|zone| self.zone_handle(zone)) {
+            // A repeated request gets the answer of the first one.
+            return self
+                .recall(&handle.view(), admin)?
+                .ok_or_else(|| AdminError::NameTaken(name.to_string()));
         }
         let id = ZoneId::new(self.now(), &self.random());
-        let zone = self.new_zone(id, name)?;
+        let (zone, digest) = self.new_zone(id, name)?;
         if admin.dry_run {
             return Ok(Versioned {
                 version: Version(1),
                 value: zone,
             });
         }
-        self.commit_zone(admin, zone).await
+        self.commit_zone(admin, zone, &digest).await
     }
 
     /// Creates the partition of the instance, at the very first start.
@@ -44,15 +49,31 @@ impl Engine {
         let name = INSTANCE_NAME
             .parse()
             .map_err(|e| AdminError::invalid("name", e))?;
-        let zone = self.new_zone(ZoneId::INSTANCE, name)?;
-        self.commit_zone(&admin, zone).await.map(drop)
+        let (zone, digest) = self.new_zone(ZoneId::INSTANCE, name)?;
+        self.commit_zone(&admin, zone, &digest).await.map(drop)
     }
 
-    async fn commit_zone(&self, admin: &Admin, zone: Zone) -> Result<Versioned<Zone>, AdminError> {
+    async fn commit_zone(
+        &self,
+        admin: &Admin,
+        zone: Zone,
+        digest: &Secret,
+    ) -> Result<Versioned<Zone>, AdminError> {
         let id = zone.id;
-        let version = Version(1);
-        let created: Document =
-            document(id, Kind::Zone, id.uuid(), Some(&zone.name), version, &zone)?;
+        let answer = Versioned {
+            version: Version(1),
+            value: zone,
+        };
+        let zone = &answer.value;
+        let mut change = Change::standalone(id);
+        change.put(
+            Kind::Zone,
+            id.uuid(),
+            Some(&zone.name),
+            Version::ABSENT,
+            zone,
+        )?;
+        self.remember_in(id, digest, admin, &mut change, &answer)?;
         let mut event = self.admin_event(id, admin, EventType::ZoneCreated);
         event.target = Some(id.to_string());
         event.target_name = Some(zone.name.clone());
@@ -60,16 +81,13 @@ impl Engine {
             id: CommitId::new(self.now(), &self.random()),
             zone: id,
             reads: Vec::new(),
-            writes: vec![Write::Put(created)],
+            writes: change.writes,
             events: vec![event],
         };
         let position = self.commit_or_find(commit).await.map_err(refused)?;
         let handle = self.wait_for_zone(id).await?;
         self.confirm(&handle, position).await?;
-        Ok(Versioned {
-            version,
-            value: zone,
-        })
+        Ok(answer)
     }
 
     async fn wait_for_zone(
@@ -89,7 +107,7 @@ impl Engine {
         }
     }
 
-    fn new_zone(&self, id: ZoneId, name: Name) -> Result<Zone, AdminError> {
+    fn new_zone(&self, id: ZoneId, name: Name) -> Result<(Zone, Secret), AdminError> {
         let failed = |why: String| AdminError::Unavailable { why, done: false };
         let created_at = self.now();
         let made = MandateSigner::generate().map_err(|e| failed(e.to_string()))?;
@@ -107,7 +125,7 @@ impl Engine {
             .keyring()
             .seal(&digest, &ZoneKeys::context(id, "digest-key"))
             .map_err(|e| failed(e.to_string()))?;
-        Ok(Zone {
+        let zone = Zone {
             id,
             name,
             created_at,
@@ -116,7 +134,8 @@ impl Engine {
             logs: vec![self.new_log_key(id)?],
             digest_key,
             policy: None,
-        })
+        };
+        Ok((zone, digest))
     }
 
     /// The zones that an operator may see, ordered by name.
