@@ -30,5 +30,5 @@ pub(crate) use resources::resources;
 pub(crate) use revocations::{freeze, revocations, revoke, thaw};
 pub(crate) use target::Target;
 pub(crate) use tokens::tokens;
-pub(crate) use verify::{Evidence, verify_home};
+pub(crate) use verify::{Evidence, split_notes, verify_home};
 pub(crate) use zones::zones;

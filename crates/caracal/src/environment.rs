@@ -1,8 +1,4 @@
 //! The one place that reads the environment.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the binary reads the environment, here only"
-)]
 
 use std::collections::BTreeMap;
 

@@ -16,19 +16,27 @@ use crate::failure::{Context, Failure, Outcome};
 /// The most that an operator's command may write, in bytes.
 const MAX_OUTPUT: u64 = 64 * 1024;
 
+/// What a process of ours is given of the environment.
+pub(crate) enum Given<'a> {
+    /// Everything, with these variables set.
+    Everything(&'a [(&'a str, &'a str)]),
+    /// Nothing: what holds secrets stays here.
+    Nothing,
+}
+
 /// Starts this same program again with other arguments, away from the terminal, with its
 /// output in a file.
-pub(crate) fn start_self(
-    arguments: &[String],
-    environment: &[(&str, &str)],
-    output: &Path,
-) -> Outcome<Child> {
+pub(crate) fn start_self(arguments: &[String], given: &Given<'_>, output: &Path) -> Outcome<Child> {
     let program = std::env::current_exe().context("the path of this program is not known")?;
     let out = crate::home::append(output).context(format!("`{}`", output.display()))?;
     let err: File = out.try_clone().context(format!("`{}`", output.display()))?;
-    Command::new(&program)
+    let mut command = Command::new(&program);
+    match given {
+        Given::Everything(set) => command.envs(set.iter().copied()),
+        Given::Nothing => command.env_clear(),
+    };
+    command
         .args(arguments)
-        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)

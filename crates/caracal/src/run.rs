@@ -15,8 +15,10 @@ use crate::{quickstart, stack, terminal};
 pub(crate) async fn run(cli: Cli) -> Outcome<()> {
     let Cli { global, command } = cli;
     let environment = Environment::of_process();
-    if let Command::Completions { shell } = command {
-        return completions(shell);
+    match &command {
+        Command::Completions { shell } => return completions(*shell),
+        Command::DemoUpstream { dir } => return quickstart::demo_upstream(dir).await,
+        _ => {}
     }
     let home = Home::find(global.home.as_deref(), &environment)?;
     let json = global.json;
@@ -29,7 +31,6 @@ pub(crate) async fn run(cli: Cli) -> Outcome<()> {
         Command::Serve(args) => start_server(home, args, &environment).await,
         Command::Doctor => stack::doctor(&home, &environment, json).await,
         Command::Quickstart => quickstart::quickstart(&home, &environment, json).await,
-        Command::DemoUpstream { dir } => quickstart::demo_upstream(&dir).await,
         Command::Login(args) => client::login(&home, args).await,
         Command::Audit(command) => {
             client::audit::audit(command, &global, &environment, &home).await

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(crate) use checker::Checker;
 pub(crate) use directory::verify_directory;
-pub(crate) use evidence::Evidence;
+pub(crate) use evidence::{Evidence, split as split_notes};
 pub(crate) use ledger::verify_home;
 
 use crate::cli::{Global, VerifyArgs};

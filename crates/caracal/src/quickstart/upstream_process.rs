@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{Home, find_holder_of, replace};
-use crate::process;
+use crate::process::{self, Given};
 
 /// Held by the running upstream.
 pub(crate) const LOCK: &str = "upstream.lock";
@@ -42,7 +42,7 @@ pub(crate) async fn start(home: &Home) -> Outcome<DemoUpstream> {
             "--dir".to_owned(),
             dir.display().to_string(),
         ];
-        process::start_self(&arguments, &[], &log)?;
+        process::start_self(&arguments, &Given::Nothing, &log)?;
     }
     let http = reqwest::Client::builder()
         .no_proxy()

@@ -1,5 +1,7 @@
 //! Checkpoints outside the home, where whoever can rewrite the ledger may not reach them.
 
+mod notes;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,29 +10,37 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::home::replace;
+use notes::Notes;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes the newest signed checkpoint of every log to a file, each second when one changed,
-/// and once more at the end.
+/// and once more at the end. What the file says of a log that fell behind it stays there.
 pub(crate) async fn write_outside(engine: Engine, path: &Path, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut written = String::new();
+    let mut written = std::fs::read_to_string(path).unwrap_or_default();
+    let mut notes = Notes::read(&written);
     let mut failing = false;
     loop {
         let last = tokio::select! {
             () = shutdown.cancelled() => true,
             _ = tick.tick() => false,
         };
-        let notes = engine.checkpoints().await.concat();
-        if notes != written && !notes.is_empty() {
+        for log in notes.renew(&engine.checkpoints().await) {
+            tracing::error!(
+                "the log `{log}` is not the one that `{}` has a checkpoint of; that checkpoint is kept",
+                path.display()
+            );
+        }
+        let text = notes.text();
+        if text != written {
             let target = path.to_owned();
-            let bytes = notes.clone().into_bytes();
+            let bytes = text.clone().into_bytes();
             let result = tokio::task::spawn_blocking(move || replace(&target, &bytes)).await;
             match result.map_err(std::io::Error::other).flatten() {
                 Ok(()) => {
-                    written = notes;
+                    written = text;
                     failing = false;
                 }
                 // Said once: the next attempt comes in a second.

@@ -7,7 +7,7 @@ use crate::cli::UpArgs;
 use crate::environment::Environment;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{Home, find_holder};
-use crate::process;
+use crate::process::{self, Given};
 use crate::server::{LogTarget, Settings, SettingsLayer, last_lines, serve};
 use crate::stack::StackStatus;
 use crate::terminal;
@@ -69,7 +69,11 @@ pub(crate) async fn start(
     ];
     arguments.extend(flags.to_arguments());
     let dir = home.dir().display().to_string();
-    let mut child = process::start_self(&arguments, &[("CARACAL_HOME", &dir)], &log)?;
+    let mut child = process::start_self(
+        &arguments,
+        &Given::Everything(&[("CARACAL_HOME", &dir)]),
+        &log,
+    )?;
     let deadline = Instant::now() + WAIT;
     loop {
         let status = StackStatus::look(home).await?;

@@ -1,6 +1,6 @@
 //! All logs of an instance or an export, checked side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caracal_core::LogId;
 use caracal_ledger::{LeafHash, LogVerifier};
@@ -77,9 +77,9 @@ impl<'h> Checker<'h> {
         })
     }
 
-    /// Finishes every log. With `empty_is_bad`, a log without any leaf is bad: each begins
-    /// with one.
-    pub(crate) fn finish(self, empty_is_bad: bool) -> Report {
+    /// Finishes every log. One without any leaf is bad, since each begins with one, unless it
+    /// may be empty.
+    pub(crate) fn finish(self, may_be_empty: &BTreeSet<LogId>) -> Report {
         let mut report = Report {
             ok: true,
             events: 0,
@@ -91,7 +91,7 @@ impl<'h> Checker<'h> {
             let found = verifier.finish();
             report.events = report.events.saturating_add(found.events);
             let mut bad = found.first_bad.map(|bad| (bad.index, bad.why));
-            if bad.is_none() && empty_is_bad && found.events == 0 {
+            if bad.is_none() && found.events == 0 && !may_be_empty.contains(&log) {
                 bad = Some((0, "the leaf is missing: the log has none at all".to_owned()));
             }
             if let (Some((index, why)), None) = (bad, &report.first_bad) {

@@ -1,6 +1,6 @@
 //! Verifying what `audit export` wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub(crate) fn verify_directory(dir: &Path, evidence: Evidence) -> Outcome<Report
     for (log, place) in &logs {
         read_leaves(&mut checker, *log, &place.join("events.jsonl"))?;
     }
-    Ok(checker.finish(true))
+    Ok(checker.finish(&BTreeSet::new()))
 }
 
 fn list_logs(dir: &Path) -> Outcome<BTreeMap<LogId, PathBuf>> {

@@ -76,7 +76,7 @@ pub(crate) fn log_of(note: &str) -> Option<String> {
 }
 
 /// The signed notes in a text: each ends with its signature lines.
-fn split(text: &str) -> Vec<String> {
+pub(crate) fn split(text: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = String::new();
     let mut signed = false;

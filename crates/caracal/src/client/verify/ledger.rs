@@ -1,11 +1,10 @@
 //! Verifying the local stack's ledger from its file.
 
-use std::collections::BTreeMap;
-
 use caracal_core::LogId;
 use caracal_store::LedgerFile;
 use serde::Deserialize;
 
+use crate::client::verify::keys::Keys;
 use crate::client::verify::{Checker, Evidence, Report, keys};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::home::{Home, HomeLock, find_holder};
@@ -36,24 +35,18 @@ pub(crate) async fn verify_home(home: &Home, evidence: Evidence) -> Outcome<Repo
         keys::from_state(home).await?
     };
     let (dir, keys) = (home.dir().to_owned(), keys);
-    let checked =
-        tokio::task::spawn_blocking(move || check(&dir, &keys, evidence, !is_running)).await;
+    let checked = tokio::task::spawn_blocking(move || check(&dir, &keys, evidence)).await;
     checked.map_err(|_| Failure::new("the ledger cannot be verified"))?
 }
 
-fn check(
-    dir: &std::path::Path,
-    keys: &BTreeMap<LogId, String>,
-    evidence: Evidence,
-    empty_is_bad: bool,
-) -> Outcome<Report> {
-    let mut checker = Checker::new(keys, evidence)?;
+fn check(dir: &std::path::Path, keys: &Keys, evidence: Evidence) -> Outcome<Report> {
+    let mut checker = Checker::new(&keys.verifiers, evidence)?;
     let file = match LedgerFile::open_read_only(dir) {
         Ok(file) => file,
         // A ledger that is gone or no database is the worst damage, not a failure to look.
         Err(error) => {
             checker.stray("", 0, &error.to_string());
-            return Ok(checker.finish(empty_is_bad));
+            return Ok(checker.finish(&keys.young));
         }
     };
     match file.heads() {
@@ -66,7 +59,7 @@ fn check(
         }
         Err(error) => checker.stray("", 0, &error.to_string()),
     }
-    for log in keys.keys() {
+    for log in keys.verifiers.keys() {
         checker.hint(*log, file.leaf_hashes(*log));
     }
     for row in file.rows() {
@@ -89,5 +82,5 @@ fn check(
             ),
         }
     }
-    Ok(checker.finish(empty_is_bad))
+    Ok(checker.finish(&keys.young))
 }
