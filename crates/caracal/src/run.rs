@@ -55,7 +55,7 @@ async fn manage(
         Command::Token(command) => return client::tokens(&api, command, global, environment).await,
         _ => {}
     }
-    let zone = find_zone(&api, global, environment).await?;
+    let zone = find_zone(&api, &with_zone_of(&command, global), environment).await?;
     match command {
         Command::Export => client::export(&api, &zone, json).await,
         Command::App(command) => client::applications(&api, &zone, command, json).await,
@@ -69,6 +69,18 @@ async fn manage(
         // Every other command was run before.
         _ => Ok(()),
     }
+}
+
+/// A zone that is itself the anchor of a revocation need not be named twice.
+fn with_zone_of(command: &Command, global: &Global) -> Global {
+    let mut global = global.clone();
+    if let Command::Revoke(args) = command
+        && args.anchor.starts_with("zone_")
+        && global.zone.is_none()
+    {
+        global.zone = Some(args.anchor.clone());
+    }
+    global
 }
 
 async fn start_server(home: Home, args: ServeArgs, environment: &Environment) -> Outcome<()> {

@@ -162,7 +162,7 @@ fn explain(said: &DecisionExplanation, json: bool) -> Outcome<()> {
             .map(|reason| format!(" ({reason})"))
             .unwrap_or_default();
         terminal::line(format_args!(
-            "{}{why}: {}",
+            "{}{why} {}",
             plain(&said.decision),
             said.policies.join(", ")
         ))?;

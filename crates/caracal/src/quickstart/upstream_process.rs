@@ -1,5 +1,7 @@
 //! Starting the demo upstream, and finding it.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Failure, Outcome};
@@ -24,7 +26,11 @@ pub(crate) struct DemoUpstream {
 /// Starts the upstream when it does not run, and waits until it answers.
 pub(crate) async fn start(home: &Home) -> Outcome<DemoUpstream> {
     let dir = home.join("demo");
-    std::fs::create_dir_all(&dir).context(format!("`{}`", dir.display()))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .context(format!("`{}`", dir.display()))?;
     let key_path = dir.join(KEY);
     if !key_path.exists() {
         let key = format!(

@@ -59,7 +59,8 @@ async fn export_logs(api: &Api, zone: &ZoneView, dir: &Path) -> Outcome<(usize, 
     Ok((logs.items.len(), events))
 }
 
-/// The checkpoint is read first, so that the leaves reach at least as far as it says.
+/// The checkpoint is read first, and the leaves are written up to where it says: what a running
+/// log gets meanwhile would be vouched for by nothing.
 async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> Outcome<u64> {
     let base = path_of(zone, &format!("logs/{}", log.id));
     let checkpoint = api.bytes(&format!("{base}/checkpoint")).await?;
@@ -68,9 +69,10 @@ async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> 
     let path = place.join("events.jsonl");
     let file = File::create(&path).context(format!("`{}`", path.display()))?;
     let mut file = BufWriter::new(file);
+    let size = size_of(&checkpoint);
     let mut next = 0;
-    loop {
-        let (first, limit) = (next.to_string(), CHUNK.to_string());
+    while next < size {
+        let (first, limit) = (next.to_string(), CHUNK.min(size - next).to_string());
         let asked = query(&[("first", Some(&first)), ("limit", Some(&limit))]);
         let lines: Bytes = api.bytes(&format!("{base}/entries{asked}")).await?;
         let count = lines.iter().filter(|byte| **byte == b'\n').count();
@@ -84,6 +86,15 @@ async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> 
     }
     file.flush().context(format!("`{}`", path.display()))?;
     Ok(next)
+}
+
+/// How many leaves a checkpoint speaks of; every one there is when it does not say. Whether it is
+/// signed is for the verification to tell.
+fn size_of(checkpoint: &[u8]) -> u64 {
+    let size = std::str::from_utf8(checkpoint)
+        .ok()
+        .and_then(|note| note.lines().nth(1)?.parse().ok());
+    size.unwrap_or(u64::MAX)
 }
 
 fn write(path: &Path, content: &[u8]) -> Outcome<()> {

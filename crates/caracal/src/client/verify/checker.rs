@@ -78,7 +78,7 @@ impl<'h> Checker<'h> {
     }
 
     /// Finishes every log. One without any leaf is bad, since each begins with one, unless it
-    /// may be empty.
+    /// may be empty; so is a leaf that no checkpoint covers.
     pub(crate) fn finish(self, may_be_empty: &BTreeSet<LogId>) -> Report {
         let mut report = Report {
             ok: true,
@@ -93,6 +93,11 @@ impl<'h> Checker<'h> {
             let mut bad = found.first_bad.map(|bad| (bad.index, bad.why));
             if bad.is_none() && found.events == 0 && !may_be_empty.contains(&log) {
                 bad = Some((0, "the leaf is missing: the log has none at all".to_owned()));
+            }
+            // Leaves are written together with the checkpoint that covers them.
+            if bad.is_none() && found.covered < found.events {
+                let why = "no signed checkpoint of the log covers the leaf".to_owned();
+                bad = Some((found.covered, why));
             }
             if let (Some((index, why)), None) = (bad, &report.first_bad) {
                 report.first_bad = Some(FirstBad {
