@@ -10,6 +10,7 @@
     reason = "a task runner reads the environment, starts programs and talks to a terminal"
 )]
 
+mod bench;
 mod deny;
 mod nightly;
 mod prepare;
@@ -45,6 +46,12 @@ enum Task {
     Test,
     /// The long variants of the tests, in release
     Nightly,
+    /// Measure the governed call and the mint beside nginx and a bare relay, in release
+    Bench {
+        /// Passed on to `caracal-bench run`, for example `--quick` or `--compare FILE`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check the house rules
     Tidy,
 }
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         Task::Quickstart { arguments } => quickstart::run(&arguments),
         Task::Test => test::run(),
         Task::Nightly => nightly::run(),
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::Tidy => tidy::run(),
     };
     outcome.unwrap_or_else(|error| {

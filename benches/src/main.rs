@@ -1,0 +1,71 @@
+//! The benchmarks: the governed call beside a plain call, nginx and a bare relay of our own, the
+//! mint, and the organs by themselves.
+//!
+//! Everything is measured in one run, in rounds that take turns, so that a machine that gets
+//! slower gets slower for all; what counts are the ratios. The server measured is the real
+//! release binary in a home of its own. This program must never be part of what ships, and
+//! never measure anything that is not checked to have worked.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark starts programs, reads the environment and talks to a terminal"
+)]
+
+mod arguments;
+mod child;
+mod compare;
+mod contender;
+mod cpu;
+mod fsync;
+mod http_call;
+mod latency;
+mod load;
+mod machine;
+mod micro;
+mod nginx;
+mod relay;
+mod report;
+mod rounds;
+mod stack;
+mod table;
+mod upstream;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use arguments::{Arguments, Task};
+
+// The same as the server's, so that the relay is a fair yardstick.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")?;
+    let done = runtime.block_on(async {
+        match arguments.task {
+            Task::Run(options) => rounds::run(&options).await,
+            Task::Upstream { key } => upstream::serve(key).await.map(|()| ExitCode::SUCCESS),
+            Task::Relay { upstream } => relay::serve(upstream).await.map(|()| ExitCode::SUCCESS),
+        }
+    });
+    // A thread that waits for standard input would keep the process.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,200 @@
+//! The server that is measured: the real binary with a home of its own.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header;
+use serde_json::Value;
+
+use crate::http_call::HttpCall;
+use crate::upstream::ANSWER_BYTES;
+
+/// The key that the Gateway injects.
+pub(crate) const KEY: &str = "sk-bench-upstream";
+
+/// A running server; dropping it stops it and removes its home.
+pub(crate) struct Stack {
+    /// Its process id.
+    pub(crate) pid: u32,
+    binary: PathBuf,
+    home: PathBuf,
+    sts: Door,
+    gateway: Door,
+    client: (String, String),
+}
+
+/// Where a door is.
+struct Door {
+    address: SocketAddr,
+    host: String,
+}
+
+impl Stack {
+    /// Starts it with one zone, whose only resource is this upstream.
+    pub(crate) fn start(binary: &Path, home: &Path, upstream: SocketAddr) -> Result<Self> {
+        let run = |arguments: &[&str], input: &str| run(binary, home, arguments, input);
+        if home.exists() {
+            // A run that was broken off may have left a server behind.
+            run(&["down"], "").context("an old server cannot be stopped")?;
+            std::fs::remove_dir_all(home).context("the old home cannot be removed")?;
+        }
+        let status = run(&["up", "--json"], "")?;
+        let pid = status.get("pid").and_then(Value::as_u64);
+        let mut stack = Self {
+            pid: pid
+                .and_then(|pid| u32::try_from(pid).ok())
+                .context("the server did not tell its process id")?,
+            binary: binary.to_owned(),
+            home: home.to_owned(),
+            sts: Door::of(&status, "sts")?,
+            gateway: Door::of(&status, "gateway")?,
+            client: Default::default(),
+        };
+        let applied = run(&["apply", "-f", "-", "--json"], &zone_file(upstream))?;
+        let text = |pointer: &str| {
+            let text = applied.pointer(pointer).and_then(Value::as_str);
+            text.map(str::to_owned)
+                .with_context(|| format!("the server did not tell `{pointer}`"))
+        };
+        stack.client = (
+            text("/applications/0/id")?,
+            text("/applications/0/client_secret")?,
+        );
+        Ok(stack)
+    }
+
+    /// The call that mints a mandate.
+    pub(crate) fn mint_call(&self) -> Result<HttpCall> {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("resource", "resource://items")
+            .append_pair("scope", "items:use")
+            .append_pair("ttl_seconds", "900")
+            .finish();
+        let (id, secret) = &self.client;
+        let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        let Door { address, host } = &self.sts;
+        HttpCall::form(*address, host, "/oauth/2/token", form)?.with(header::AUTHORIZATION, &basic)
+    }
+
+    /// A governed call with a fresh mandate, after checking that it works and leaves evidence.
+    pub(crate) async fn governed_call(&self) -> Result<HttpCall> {
+        let answer = self.mint_call()?.once().await?;
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        let minted: Value = serde_json::from_str(&body).unwrap_or_default();
+        let Some(mandate) = minted.get("access_token").and_then(Value::as_str) else {
+            bail!("no mandate: {} {body}", answer.status());
+        };
+        let Door { address, host } = &self.gateway;
+        let call = HttpCall::get(*address, host, "/r/items/v1/items/1", ANSWER_BYTES)?
+            .with(header::AUTHORIZATION, &format!("Bearer {mandate}"))?;
+        let answer = call.once().await?;
+        if answer.status() != http::StatusCode::OK
+            || !answer.headers().contains_key("caracal-receipt")
+        {
+            let body = String::from_utf8_lossy(answer.body()).into_owned();
+            bail!("the governed call failed: {} {body}", answer.status());
+        }
+        Ok(call)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Err(error) = run(&self.binary, &self.home, &["down"], "") {
+            eprintln!("warning: the server cannot be stopped: {error:#}");
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.home) {
+            eprintln!("warning: the home cannot be removed: {error}");
+        }
+    }
+}
+
+impl Door {
+    fn of(status: &Value, name: &str) -> Result<Self> {
+        let url = status.pointer(&format!("/doors/{name}/url"));
+        let url = url.and_then(Value::as_str).unwrap_or_default();
+        let host = url
+            .strip_prefix("http://")
+            .with_context(|| format!("the door `{name}` has the URL `{url}`"))?;
+        let port = host
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        Ok(Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port.context("a URL without a port")?)),
+            host: host.to_owned(),
+        })
+    }
+}
+
+/// Runs a command of the binary; null when it prints no JSON.
+fn run(binary: &Path, home: &Path, arguments: &[&str], input: &str) -> Result<Value> {
+    let mut command = Command::new(binary);
+    // Nothing of the caller's may lead it elsewhere.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARACAL_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
+        .env("CARACAL_HOME", home)
+        .env("CARACAL_STS_LISTEN", "localhost:0")
+        .env("CARACAL_GATEWAY_LISTEN", "localhost:0")
+        .env("CARACAL_CONSOLE_LISTEN", "localhost:0")
+        .env("XDG_CONFIG_HOME", home.with_file_name("config"))
+        .env("BENCH_UPSTREAM_KEY", KEY)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", binary.display()))?;
+    if let Some(mut to) = child.stdin.take() {
+        to.write_all(input.as_bytes())
+            .context("the server's command does not listen")?;
+    }
+    let output = child
+        .wait_with_output()
+        .context("the server's command broke off")?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        bail!("`caracal {}` failed: {}", arguments.join(" "), why.trim());
+    }
+    Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
+}
+
+fn zone_file(upstream: SocketAddr) -> String {
+    format!(
+        r#"
+zone: bench
+applications:
+  - name: bench
+providers:
+  - name: key
+    kind: bearer
+    secret: {{ from_env: BENCH_UPSTREAM_KEY }}
+resources:
+  - name: items
+    upstream: http://{upstream}
+    provider: key
+    allow_private: true
+    scopes: [items:use]
+    operations:
+      - {{ method: GET, path: "/v1/**", scope: items:use }}
+      - {{ method: POST, path: "/v1/items", scope: items:use }}
+policies:
+  - name: read-items
+    cedar: |
+      permit (principal in Application::"bench",
+              action == Action::"items:use",
+              resource == Resource::"resource://items")
+      when {{ context.request.method == "GET" }};
+"#
+    )
+}
