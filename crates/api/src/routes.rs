@@ -9,6 +9,7 @@ mod explain;
 mod feed;
 mod freeze;
 mod instance;
+mod keys;
 mod logs;
 mod nodes;
 mod policies;
@@ -64,6 +65,8 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(tokens::delete_instance))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::lift))
+        .routes(routes!(keys::list, keys::rotate))
+        .routes(routes!(keys::drop_key))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::thaw))
         .routes(routes!(events::list))

@@ -58,6 +58,10 @@ pub enum EventType {
     OperationRefused,
     #[serde(rename = "log.opened")]
     LogOpened,
+    #[serde(rename = "key.rotated")]
+    KeyRotated,
+    #[serde(rename = "key.dropped")]
+    KeyDropped,
 }
 
 impl EventType {
@@ -87,6 +91,8 @@ impl EventType {
             Self::RevocationLifted => "revocation.lifted",
             Self::OperationRefused => "operation.refused",
             Self::LogOpened => "log.opened",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyDropped => "key.dropped",
         }
     }
 }

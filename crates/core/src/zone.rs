@@ -16,7 +16,8 @@ pub struct Zone {
     pub created_at: Timestamp,
     /// The `iss` of its mandates, fixed at creation.
     pub issuer: String,
-    /// The keys that sign mandates; the first one signs, the others still verify.
+    /// The keys of its mandates, newest first. The newest whose time has come signs; the
+    /// others verify.
     pub mandate_keys: Vec<MandateKey>,
     /// The logs of the zone, newest last; only the last one is written.
     pub logs: Vec<LogKey>,
@@ -37,6 +38,8 @@ pub struct MandateKey {
     pub public: String,
     /// The PKCS#8 private key, sealed.
     pub private: SealedSecret,
+    /// From when on it signs; verifiers had it long before.
+    pub signs_from: Timestamp,
 }
 
 /// The Ed25519 key of a log, with what its checkpoints call it.

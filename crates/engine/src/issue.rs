@@ -221,10 +221,13 @@ impl Engine {
             sid: SessionId::of_mandate(id),
             rev: view.position.to_string(),
         };
-        let text =
-            view.keys.signer.sign(&claims).map_err(|e| {
-                IssueError::Unavailable(format!("the mandate cannot be signed: {e}"))
-            })?;
+        let unsigned =
+            |why: String| IssueError::Unavailable(format!("the mandate cannot be signed: {why}"));
+        let signer = view
+            .keys
+            .signer(now)
+            .ok_or_else(|| unsigned("there is no key".to_owned()))?;
+        let text = signer.sign(&claims).map_err(|e| unsigned(e.to_string()))?;
         let mut event = self.event(zone.id, EventType::MandateIssued, &request.request_id);
         event.application = Some(client.application);
         event.session = Some(claims.sid);

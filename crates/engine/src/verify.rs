@@ -37,12 +37,15 @@ impl Engine {
         let handle = self.zone_handle(zone).ok_or(RefusalCode::MandateInvalid)?;
         let view = handle.view();
         let now = self.now();
+        // Also for a mandate that was verified before: its key may have been dropped since.
+        let key = view
+            .keys
+            .find(mandate.kid())
+            .ok_or(RefusalCode::MandateInvalid)?;
         let verified = match self.0.verified.get(&mandate.digest()) {
             Some(held) if held.claims().exp > now.as_second() => held,
             Some(_) => return Err(RefusalCode::MandateExpired),
             None => {
-                let kid = mandate.kid();
-                let key = view.keys.find(kid).ok_or(RefusalCode::MandateInvalid)?;
                 let issuer = &view.zone.value.issuer;
                 let verified =
                     caracal_crypto::verify_mandate(&mandate, key, issuer, now).map_err(refusal)?;

@@ -1,9 +1,6 @@
 //! Zones: creating and finding them.
 
-use caracal_core::{
-    CommitId, EventType, KeyId, Kind, MandateKey, Name, Secret, Version, Zone, ZoneId,
-};
-use caracal_crypto::MandateSigner;
+use caracal_core::{CommitId, EventType, Kind, Name, Secret, Version, Zone, ZoneId};
 use caracal_store::Commit;
 
 use crate::admin::refused;
@@ -110,16 +107,7 @@ impl Engine {
     fn new_zone(&self, id: ZoneId, name: Name) -> Result<(Zone, Secret), AdminError> {
         let failed = |why: String| AdminError::Unavailable { why, done: false };
         let created_at = self.now();
-        let made = MandateSigner::generate().map_err(|e| failed(e.to_string()))?;
-        let key = MandateKey {
-            id: KeyId::new(created_at, &self.random()),
-            created_at,
-            public: made.public,
-            private: self
-                .keyring()
-                .seal(&made.private, &ZoneKeys::context(id, "mandate-key"))
-                .map_err(|e| failed(e.to_string()))?,
-        };
+        let key = self.new_mandate_key(id, created_at)?;
         let digest = Secret::new(caracal_crypto::random_bytes::<32>().to_vec());
         let digest_key = self
             .keyring()

@@ -6,6 +6,7 @@ mod application;
 mod apply;
 mod event;
 mod explain;
+mod key;
 mod page;
 mod policy;
 mod problem;
@@ -27,6 +28,7 @@ pub use apply::{
 };
 pub use event::{EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView};
 pub use explain::{DecisionExplanation, ExplainBody, ExplainedStatement, NearMissView};
+pub use key::KeyView;
 pub use page::Page;
 pub use policy::{ActivePolicies, BundleBody, BundleCheck, BundleView, PolicyBody};
 pub use problem::{FieldProblem, Problem};

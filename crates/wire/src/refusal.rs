@@ -33,7 +33,13 @@ impl RefusalBody {
 
     /// The body of a refusal with a code of the contract.
     pub fn new(code: RefusalCode, detail: impl Into<String>, request_id: &str) -> Self {
-        Self::other(code.as_str(), title_of(code), code.status(), detail, request_id)
+        Self::other(
+            code.as_str(),
+            title_of(code),
+            code.status(),
+            detail,
+            request_id,
+        )
     }
 
     /// The body of an answer that no code of the contract covers, such as for a request that

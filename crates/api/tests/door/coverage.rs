@@ -86,6 +86,9 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("listInstanceTokens", case(Forbidden, None, 200)),
         ("createInstanceToken", case(Forbidden, Some(token()), 201)),
         ("deleteInstanceToken", case(Forbidden, None, 204)),
+        ("listKeys", read()),
+        ("rotateKey", read()),
+        ("dropKey", read()),
         ("listRevocations", read()),
         (
             "revoke",
@@ -156,6 +159,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "version",
         "token",
         "revocation",
+        "key",
         "event",
         "log",
         "tile",
@@ -203,6 +207,9 @@ async fn fill(world: &World, operation: &Operation) -> String {
                         .expect(200)["id"],
                 )
             }
+            "key" => text(
+                &world.get(&format!("{zone}/keys"), &owner).await.expect(200)["items"][0]["id"],
+            ),
             "event" => text(
                 &world
                     .get(&format!("{zone}/events?limit=1"), &owner)

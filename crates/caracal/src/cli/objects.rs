@@ -20,6 +20,15 @@ pub(crate) enum ZoneCommand {
         /// The zone, by name or id [default: as for every command]
         zone: Option<String>,
     },
+    /// List the keys that sign mandates
+    Keys,
+    /// Make a new key: published at once, signing two minutes later
+    RotateKey,
+    /// Drop a key in an emergency: every mandate that it signed is invalid at once
+    DropKey {
+        /// The key's id
+        key: String,
+    },
     /// Create a zone with its keys and its log
     Create {
         /// The name, for good

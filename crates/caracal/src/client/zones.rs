@@ -1,6 +1,6 @@
 //! `caracal zone`.
 
-use caracal_wire::{ZoneBody, ZoneView};
+use caracal_wire::{KeyView, Page, ZoneBody, ZoneView};
 
 use crate::cli::{Global, ZoneCommand};
 use crate::client::zone::find_zone;
@@ -45,6 +45,20 @@ pub(crate) async fn zones(
             };
             listing::show(&find_zone(api, &global, environment).await?, global.json)
         }
+        ZoneCommand::Keys => {
+            let zone = find_zone(api, global, environment).await?.id;
+            keys(&api.get(&format!("/v1/zones/{zone}/keys")).await?, global)
+        }
+        ZoneCommand::RotateKey => {
+            let zone = find_zone(api, global, environment).await?.id;
+            let path = format!("/v1/zones/{zone}/keys");
+            keys(&api.act(&path).await?, global)
+        }
+        ZoneCommand::DropKey { key } => {
+            let zone = find_zone(api, global, environment).await?.id;
+            api.delete(&format!("/v1/zones/{zone}/keys/{key}")).await?;
+            keys(&api.get(&format!("/v1/zones/{zone}/keys")).await?, global)
+        }
         ZoneCommand::Create { name } => {
             let zone: ZoneView = api.post("/v1/zones", &ZoneBody { name }).await?;
             if global.json {
@@ -56,4 +70,20 @@ pub(crate) async fn zones(
             ))
         }
     }
+}
+
+fn keys(page: &Page<KeyView>, global: &Global) -> Outcome<()> {
+    listing::print(
+        page,
+        global.json,
+        &["ID", "STATE", "CREATED", "SIGNS FROM"],
+        |key| {
+            vec![
+                key.id.clone(),
+                key.state.clone(),
+                key.created_at.to_string(),
+                key.signs_from.to_string(),
+            ]
+        },
+    )
 }
