@@ -33,8 +33,9 @@ mod upstream;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Task};
 
@@ -60,7 +61,11 @@ fn start() -> Result<ExitCode> {
         .context("the runtime cannot start")?;
     let done = runtime.block_on(async {
         match arguments.task {
-            Task::Run(options) => rounds::run(&options).await,
+            // A run that is broken off stops the server and nginx all the same.
+            Task::Run(options) => tokio::select! {
+                done = rounds::run(&options) => done,
+                why = broken_off() => why.and_then(|()| bail!("broken off")),
+            },
             Task::Upstream { key } => upstream::serve(key).await.map(|()| ExitCode::SUCCESS),
             Task::Relay { upstream } => relay::serve(upstream).await.map(|()| ExitCode::SUCCESS),
         }
@@ -68,4 +73,12 @@ fn start() -> Result<ExitCode> {
     // A thread that waits for standard input would keep the process.
     runtime.shutdown_background();
     done
+}
+
+async fn broken_off() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("no signals can be heard")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("no signals can be heard"),
+        _ = terminate.recv() => Ok(()),
+    }
 }

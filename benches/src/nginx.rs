@@ -28,6 +28,7 @@ impl Nginx {
     pub(crate) async fn start(directory: &Path, upstream: SocketAddr) -> Result<Self> {
         let program = find()?;
         std::fs::create_dir_all(directory).context("cannot make nginx's directory")?;
+        stop_old(directory);
         // Another program could take the port in between; then nginx says so and we stop.
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -74,11 +75,29 @@ impl Nginx {
 impl Drop for Nginx {
     fn drop(&mut self) {
         // Its master stops the workers on this signal; SIGKILL would leave them behind.
-        let pid = i32::try_from(self.child.id()).ok();
-        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        terminate(self.child.id());
         let _ = self.child.wait();
+    }
+}
+
+/// Stops what a run that was killed left behind in this directory, and nothing else.
+fn stop_old(directory: &Path) {
+    let held = std::fs::read_to_string(directory.join("nginx.pid")).unwrap_or_default();
+    let Ok(pid) = held.trim().parse::<u32>() else {
+        return;
+    };
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line).into_owned();
+    if line.contains("nginx") && line.contains(&*directory.to_string_lossy()) {
+        terminate(pid);
+    }
+}
+
+fn terminate(pid: u32) {
+    let pid = i32::try_from(pid).ok();
+    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+        // It may be gone already.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
 }
 
