@@ -8,6 +8,9 @@ pub struct LogReport {
     /// The lowest index whose leaf is missing or differs from what a signed checkpoint, a
     /// receipt or the sequence demands.
     pub first_bad: Option<BadLeaf>,
+    /// True when every leaf that evidence demands is there: then `first_bad`, if there is one, is
+    /// only where a leaf stands that is too many.
+    pub is_whole: bool,
     /// Checkpoints that were given as evidence and are none: not signed by the log's key,
     /// or damaged. They say nothing about the leaves, and the log is not verified.
     pub bad_checkpoints: Vec<BadCheckpoint>,

@@ -34,6 +34,8 @@ pub struct LogVerifier<'h> {
     covered: u64,
     /// Certainly bad, at exactly this index.
     exact: Option<BadLeaf>,
+    /// The first leaf that was stored under another index than the next one.
+    displaced: Option<BadLeaf>,
     /// The smallest size at which a checkpoint has another root.
     mismatch: Option<Mismatch>,
 }
@@ -68,6 +70,7 @@ impl<'h> LogVerifier<'h> {
             tree: TreeState::new(),
             covered: 0,
             exact: None,
+            displaced: None,
             mismatch: None,
         }
     }
@@ -112,16 +115,23 @@ impl<'h> LogVerifier<'h> {
         self
     }
 
-    /// Reads the next leaf, and the index it is stored under.
+    /// Reads the next leaf, and the index it is stored under. One that is not the next of the log
+    /// takes no place in it: whether the right one is missing or this one is too many, the end tells.
     pub fn leaf(&mut self, index: u64, bytes: &[u8]) {
-        let position = self.events;
         self.events += 1;
         if self.exact.is_some() {
             return;
         }
+        let position = self.tree.size;
+        if index != position {
+            self.displaced.get_or_insert_with(|| BadLeaf {
+                index: position,
+                why: format!("the leaf is missing: the next one is stored as {index}"),
+            });
+            return;
+        }
         let hash = leaf_hash(bytes);
-        let fault = self.fault(position, index, bytes, &hash);
-        if let Some(why) = fault {
+        if let Some(why) = self.fault(position, bytes, &hash) {
             self.exact = Some(BadLeaf {
                 index: position,
                 why,
@@ -142,7 +152,12 @@ impl<'h> LogVerifier<'h> {
             index,
             why: "the leaf differs from the one that a signed checkpoint demands".to_owned(),
         });
-        let certain = [self.exact, missing, located]
+        // The log went on where a leaf was displaced: that one was too many.
+        let (extra, gap) = match self.displaced {
+            Some(bad) if bad.index < self.tree.size => (Some(bad), None),
+            gap => (None, gap),
+        };
+        let certain = [self.exact, gap, missing, located]
             .into_iter()
             .flatten()
             .min_by_key(|bad| bad.index);
@@ -155,9 +170,19 @@ impl<'h> LogVerifier<'h> {
                     .is_none_or(|bad| bad.index >= mismatch.size)
             })
             .map(|mismatch| mismatch.into_bad_leaf());
+        let wrong = unexplained.or(certain);
+        let is_whole = wrong.is_none();
+        let extra = extra.map(|bad| BadLeaf {
+            why: "a leaf that is not the next of the log stands here".to_owned(),
+            ..bad
+        });
         LogReport {
             events: self.events,
-            first_bad: unexplained.or(certain),
+            first_bad: [wrong, extra]
+                .into_iter()
+                .flatten()
+                .min_by_key(|bad| bad.index),
+            is_whole,
             bad_checkpoints: self.bad_checkpoints,
             covered: self.covered,
         }
@@ -181,12 +206,7 @@ impl<'h> LogVerifier<'h> {
     }
 
     /// What is wrong with a leaf in itself, for its place, or for a receipt.
-    fn fault(&self, position: u64, index: u64, bytes: &[u8], hash: &LeafHash) -> Option<String> {
-        if index != position {
-            return Some(format!(
-                "the leaf is missing: the next one is stored as {index}"
-            ));
-        }
+    fn fault(&self, position: u64, bytes: &[u8], hash: &LeafHash) -> Option<String> {
         if bytes.len() > MAX_LEAF_BYTES {
             return Some("the leaf is longer than 1 MiB".to_owned());
         }
@@ -235,18 +255,18 @@ impl<'h> LogVerifier<'h> {
 
     /// The first leaf that evidence demands and that never came.
     fn missing_tail(&self, largest: u64) -> Option<BadLeaf> {
+        let next = self.tree.size;
         let receipt = self.receipts.keys().next_back();
-        let why = if largest > self.events {
+        let why = if self.exact.is_some() {
+            return None;
+        } else if largest > next {
             format!("the leaf is missing: a signed checkpoint has {largest} leaves")
-        } else if let Some(index) = receipt.filter(|index| **index >= self.events) {
+        } else if let Some(index) = receipt.filter(|index| **index >= next) {
             format!("the leaf is missing: a receipt names index {index}")
         } else {
             return None;
         };
-        Some(BadLeaf {
-            index: self.events,
-            why,
-        })
+        Some(BadLeaf { index: next, why })
     }
 }
 

@@ -75,6 +75,7 @@ fn an_honest_log_verifies() {
         LogReport {
             events: 10,
             first_bad: None,
+            is_whole: true,
             bad_checkpoints: vec![],
             covered: 8
         }
@@ -466,6 +467,34 @@ proptest! {
             && cut >= size
         {
             prop_assert!(first_bad(&blind).unwrap() <= lowest as u64);
+        }
+    }
+}
+
+#[test]
+fn a_leaf_too_many_leaves_the_log_whole() {
+    let log = TestLog::new();
+    let leaves = leaves(9);
+    let case = Case::signed(&[log.checkpoint(&leaves)]);
+    let forged = leaf(70, 7);
+    let all = || (0..).zip(leaves.iter().map(Vec::as_slice));
+    for (at, index, bytes) in [(5, 4, &leaves[4]), (5, 7, &forged), (9, 4, &leaves[4])] {
+        let mut rows: Vec<(u64, &[u8])> = all().collect();
+        rows.insert(at, (index, bytes));
+        let report = case.run_stored(&log, rows.iter().copied());
+        assert_eq!(
+            (first_bad(&report), report.is_whole),
+            (Some(at as u64), true)
+        );
+        assert_eq!((report.covered, report.events), (9, 10));
+        // In place of the next one, that is missing.
+        if at < 9 {
+            rows.remove(at + 1);
+            let report = case.run_stored(&log, rows.into_iter());
+            assert_eq!(
+                (first_bad(&report), report.is_whole),
+                (Some(at as u64), false)
+            );
         }
     }
 }

@@ -82,7 +82,7 @@ async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> 
         }
         file.write_all(&lines)
             .context(format!("`{}`", path.display()))?;
-        next += count;
+        next = next.saturating_add(count);
     }
     file.flush().context(format!("`{}`", path.display()))?;
     Ok(next)

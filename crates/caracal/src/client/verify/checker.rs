@@ -11,7 +11,8 @@ use crate::failure::{Context, Outcome};
 /// The verifiers of all logs. Give the logs with their evidence first, then the leaves.
 pub(crate) struct Checker<'h> {
     logs: BTreeMap<LogId, LogVerifier<'h>>,
-    strays: Vec<FirstBad>,
+    /// The first of what belongs to no log, or cannot be read.
+    stray: Option<FirstBad>,
 }
 
 impl<'h> Checker<'h> {
@@ -21,10 +22,7 @@ impl<'h> Checker<'h> {
             .iter()
             .map(|(log, key)| (*log, LogVerifier::new(*log, Some(key))))
             .collect();
-        let mut checker = Self {
-            logs,
-            strays: Vec::new(),
-        };
+        let mut checker = Self { logs, stray: None };
         for (log, note, label) in evidence.notes {
             match log.parse::<LogId>() {
                 Ok(log) => checker.expect_checkpoint(log, &note, &label),
@@ -50,14 +48,21 @@ impl<'h> Checker<'h> {
         self.log(log).hint_leaf_hashes(hashes.into_iter());
     }
 
-    /// Reads the next leaf of a log.
+    /// Reads the next leaf of a log, as which it says that it is.
     pub(crate) fn leaf(&mut self, log: LogId, index: u64, bytes: &[u8]) {
-        self.log(log).leaf(index, bytes);
+        match self.logs.get_mut(&log) {
+            Some(verifier) => verifier.leaf(index, bytes),
+            None => self.stray(
+                &log.to_string(),
+                index,
+                "the leaf says that it belongs to a log that there is not",
+            ),
+        }
     }
 
     /// Notes what belongs to no log, or cannot be read.
     pub(crate) fn stray(&mut self, log: &str, index: u64, why: &str) {
-        self.strays.push(FirstBad {
+        self.stray.get_or_insert_with(|| FirstBad {
             log: log.to_owned(),
             index,
             why: why.to_owned(),
@@ -67,7 +72,7 @@ impl<'h> Checker<'h> {
     /// A log whose key is not known is checked as far as that goes, and is not vouched for.
     fn log(&mut self, log: LogId) -> &mut LogVerifier<'h> {
         self.logs.entry(log).or_insert_with(|| {
-            self.strays.push(FirstBad {
+            self.stray.get_or_insert_with(|| FirstBad {
                 log: log.to_string(),
                 index: 0,
                 why: "the verifier key of this log is not known, so nothing vouches for it"
@@ -87,6 +92,8 @@ impl<'h> Checker<'h> {
             first_bad: None,
             bad_checkpoints: Vec::new(),
         };
+        // What a log lacks is more telling than a leaf too many, and that than a row of no log.
+        let (mut damaged, mut extra) = (None, None);
         for (log, verifier) in self.logs {
             let found = verifier.finish();
             report.events = report.events.saturating_add(found.events);
@@ -99,8 +106,10 @@ impl<'h> Checker<'h> {
                 let why = "no signed checkpoint of the log covers the leaf".to_owned();
                 bad = Some((found.covered, why));
             }
-            if let (Some((index, why)), None) = (bad, &report.first_bad) {
-                report.first_bad = Some(FirstBad {
+            if let Some((index, why)) = bad {
+                let is_extra = found.is_whole && found.covered > 0;
+                let place = if is_extra { &mut extra } else { &mut damaged };
+                place.get_or_insert(FirstBad {
                     log: log.to_string(),
                     index,
                     why,
@@ -114,10 +123,7 @@ impl<'h> Checker<'h> {
                     why: bad.why,
                 }));
         }
-        // What a log itself shows is more telling than a row that fits nowhere.
-        if report.first_bad.is_none() {
-            report.first_bad = self.strays.into_iter().next();
-        }
+        report.first_bad = damaged.or(extra).or(self.stray);
         report.ok = report.first_bad.is_none() && report.bad_checkpoints.is_empty();
         report
     }

@@ -78,6 +78,10 @@ pub(super) fn read(
         }
     };
     let head = believe(connection, &row)?;
+    let head = match head {
+        Some(_) if is_added_to(connection, log)? => None,
+        head => head,
+    };
     let known = LogHead {
         size: unsigned(row.size).unwrap_or(0),
         edge: edge_of(&row.edge).unwrap_or_default(),
@@ -133,6 +137,24 @@ fn believe(connection: &Connection, row: &Row) -> Result<Option<Head>, StoreErro
         last_seq,
         last_leaf,
     }))
+}
+
+/// Whether somebody has put leaves of the log behind everything that was ever appended. They are
+/// not in its tree, and would stand where its next leaves go.
+fn is_added_to(connection: &Connection, log: LogId) -> Result<bool, StoreError> {
+    // One statement: leaves and heads of one moment, though the writer goes on.
+    let added = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM events
+             WHERE seq > (SELECT max(last_seq) FROM heads WHERE typeof(last_seq) = 'integer')
+                 AND instr(CAST(body AS BLOB), CAST($1 AS BLOB)))",
+        )?
+        .query_row([log.to_string()], |row| row.get(0));
+    match added.map_err(StoreError::from) {
+        // A part that cannot be read is not what was appended.
+        Err(StoreError::Damaged(_)) => Ok(true),
+        other => other,
+    }
 }
 
 /// Whether the note's second and third line are the size and the root. Its signature is for
