@@ -2,12 +2,14 @@
 //! readers might see different ones (RFC 6749, section 3.2).
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use caracal_core::Secret;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::form_urlencoded;
 
 use crate::answer::Refused;
+use crate::router::MAX_FORM_BYTES;
 
 /// The longest value of one parameter, in bytes.
 const MAX_VALUE_BYTES: usize = 16 * 1024;
@@ -15,6 +17,21 @@ const MAX_VALUE_BYTES: usize = 16 * 1024;
 const MAX_PARAMETERS: usize = 100;
 /// What may be sent several times (RFC 8707, RFC 8693).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// A body as it came, or why it could not be read.
+pub(crate) type Posted = Result<Bytes, BytesRejection>;
+
+/// The body of a request; its refusal speaks OAuth's terms, as every other does.
+pub(crate) fn posted(body: Posted) -> Result<Bytes, Refused> {
+    body.map_err(|rejection| {
+        let status = rejection.status().as_u16();
+        let why = match status {
+            413 => format!("the body is longer than {MAX_FORM_BYTES} bytes"),
+            _ => "the body cannot be read".to_owned(),
+        };
+        Refused::new(status, "invalid_request", why)
+    })
+}
 
 /// The parameters of a form.
 pub(crate) struct Form(Vec<(String, String)>);

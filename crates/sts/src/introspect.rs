@@ -1,6 +1,5 @@
 //! The introspection endpoint (RFC 7662).
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
@@ -8,23 +7,23 @@ use serde_json::{Value, json};
 
 use crate::answer::{Refused, json as answer_json};
 use crate::client::credentials;
-use crate::form::Form;
+use crate::form::{Form, Posted, posted};
 use crate::router::Sts;
 
 pub(crate) async fn introspect(
     State(sts): State<Sts>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Posted,
 ) -> Response {
     let request_id = sts.engine.new_request_id();
-    match answer(&sts, &headers, &body).await {
+    match answer(&sts, &headers, body).await {
         Ok(answer) => answer_json(&answer, &request_id),
         Err(refused) => refused.answer(&request_id),
     }
 }
 
-async fn answer(sts: &Sts, headers: &HeaderMap, body: &Bytes) -> Result<Value, Refused> {
-    let mut form = Form::parse(headers, body)?;
+async fn answer(sts: &Sts, headers: &HeaderMap, body: Posted) -> Result<Value, Refused> {
+    let mut form = Form::parse(headers, &posted(body)?)?;
     let client = credentials(headers, &mut form)?;
     let mandate = form
         .find("token")

@@ -1,6 +1,7 @@
 //! Metadata, keys and the state of the door.
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use caracal_wire::ServerMetadata;
@@ -15,10 +16,13 @@ use crate::router::Sts;
 /// they sign.
 const CACHE: &str = "public, max-age=60";
 
-pub(crate) async fn server(State(sts): State<Sts>, Path(zone): Path<String>) -> Response {
+/// The zone in a path; what is no text names none.
+type ZonePath = Result<Path<String>, PathRejection>;
+
+pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
     let found = zone
-        .parse()
         .ok()
+        .and_then(|Path(zone)| zone.parse().ok())
         .and_then(|zone| sts.engine.zone_metadata(zone));
     let Some(zone_metadata) = found else {
         return unknown_zone(&sts);
@@ -44,8 +48,11 @@ pub(crate) async fn server(State(sts): State<Sts>, Path(zone): Path<String>) -> 
     }))
 }
 
-pub(crate) async fn jwks(State(sts): State<Sts>, Path(zone): Path<String>) -> Response {
-    let found = zone.parse().ok().and_then(|zone| sts.engine.jwks(zone));
+pub(crate) async fn jwks(State(sts): State<Sts>, zone: ZonePath) -> Response {
+    let found = zone
+        .ok()
+        .and_then(|Path(zone)| zone.parse().ok())
+        .and_then(|zone| sts.engine.jwks(zone));
     found.map_or_else(|| unknown_zone(&sts), |keys| cached(Json(keys)))
 }
 
@@ -56,9 +63,10 @@ pub(crate) struct ZoneQuery {
 
 pub(crate) async fn jwks_by_query(
     State(sts): State<Sts>,
-    Query(query): Query<ZoneQuery>,
+    query: Result<Query<ZoneQuery>, QueryRejection>,
 ) -> Response {
-    jwks(State(sts), Path(query.zone_id.unwrap_or_default())).await
+    let zone = query.ok().and_then(|Query(query)| query.zone_id);
+    jwks(State(sts), Ok(Path(zone.unwrap_or_default()))).await
 }
 
 pub(crate) async fn health() -> Response {

@@ -1,18 +1,17 @@
 //! The revocation endpoint (RFC 7009).
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 
 use crate::answer::{Refused, mark};
 use crate::client::credentials;
-use crate::form::Form;
+use crate::form::{Form, Posted, posted};
 use crate::router::Sts;
 
-pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Posted) -> Response {
     let request_id = sts.engine.new_request_id();
-    match answer(&sts, &headers, &body, &request_id).await {
+    match answer(&sts, &headers, body, &request_id).await {
         Ok(()) => mark(StatusCode::OK.into_response(), &request_id),
         Err(refused) => refused.answer(&request_id),
     }
@@ -21,10 +20,10 @@ pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Byt
 async fn answer(
     sts: &Sts,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: Posted,
     request_id: &str,
 ) -> Result<(), Refused> {
-    let mut form = Form::parse(headers, body)?;
+    let mut form = Form::parse(headers, &posted(body)?)?;
     let client = credentials(headers, &mut form)?;
     let mandate = form
         .find("token")

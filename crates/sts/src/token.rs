@@ -1,6 +1,5 @@
 //! The token endpoint.
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use caracal_engine::IssueRequest;
@@ -9,7 +8,7 @@ use http::HeaderMap;
 
 use crate::answer::{Refused, json};
 use crate::client::credentials;
-use crate::form::Form;
+use crate::form::{Form, Posted, posted};
 use crate::router::Sts;
 
 const ISSUED_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -30,9 +29,9 @@ const UNSUPPORTED: [(&str, u16, &str); 7] = [
     ("audience", 400, "invalid_target"),
 ];
 
-pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Posted) -> Response {
     let request_id = sts.engine.new_request_id();
-    match answer(&sts, &headers, &body, &request_id).await {
+    match answer(&sts, &headers, body, &request_id).await {
         Ok(answer) => json(&answer, &request_id),
         Err(refused) => refused.answer(&request_id),
     }
@@ -41,10 +40,10 @@ pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Byte
 async fn answer(
     sts: &Sts,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: Posted,
     request_id: &str,
 ) -> Result<MandateAnswer, Refused> {
-    let mut form = Form::parse(headers, body)?;
+    let mut form = Form::parse(headers, &posted(body)?)?;
     match form.find("grant_type") {
         Some("client_credentials") => {}
         Some(_) => {
