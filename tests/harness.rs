@@ -3,11 +3,15 @@
 
 mod cli;
 mod mandates;
+mod python;
+mod raw;
 mod stack;
 mod upstream;
 
 pub use cli::Output;
-pub use mandates::{Answer, Client, claims};
+pub use mandates::{Answer, Client, claims, http};
+pub use python::python;
+pub use raw::{Head, Raw, RawUpstream};
 pub use stack::{Stack, binary};
 pub use upstream::{KEY, Recorded, Upstream};
 

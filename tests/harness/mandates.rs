@@ -29,7 +29,11 @@ impl Answer {
     pub async fn of(response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        Self { status, headers, body: response.text().await.unwrap_or_default() }
+        Self {
+            status,
+            headers,
+            body: response.text().await.unwrap_or_default(),
+        }
     }
 
     #[track_caller]
@@ -40,8 +44,15 @@ impl Answer {
     /// The code of a Gateway refusal, after checking that it is one.
     #[track_caller]
     pub fn refusal(&self) -> String {
-        assert_eq!(self.header("caracal-refusal"), Some("1"), "no refusal: {self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("caracal-refusal"),
+            Some("1"),
+            "no refusal: {self:?}"
+        );
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         self.json()["code"].as_str().unwrap().to_owned()
     }
 
@@ -52,14 +63,12 @@ impl Answer {
 
 impl Client {
     pub fn new(stack: &Stack, id: &str, secret: &str) -> Self {
-        // The stories build their own provider: the binary's is not part of this process.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Self {
             id: id.to_owned(),
             secret: secret.to_owned(),
             sts: stack.sts.clone(),
             gateway: stack.gateway.clone(),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http(),
         }
     }
 
@@ -67,7 +76,10 @@ impl Client {
     pub async fn token(&self, form: &[(&str, &str)]) -> Answer {
         let url = format!("{}/oauth/2/token", self.sts);
         let basic = STANDARD.encode(format!("{}:{}", self.id, self.secret));
-        let request = self.http.post(url).header("authorization", format!("Basic {basic}"));
+        let request = self
+            .http
+            .post(url)
+            .header("authorization", format!("Basic {basic}"));
         let body: String = form
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
@@ -97,13 +109,26 @@ impl Client {
     pub fn request(&self, method: &str, path: &str, mandate: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("{}{path}", self.gateway);
-        self.http.request(method, url).header("authorization", format!("Bearer {mandate}"))
+        self.http
+            .request(method, url)
+            .header("authorization", format!("Bearer {mandate}"))
     }
 
     /// Makes a call and reads the answer.
     pub async fn call(&self, method: &str, path: &str, mandate: &str) -> Answer {
         Answer::of(self.request(method, path, mandate).send().await.unwrap()).await
     }
+}
+
+/// A client that follows no redirect and uses no proxy.
+pub fn http() -> reqwest::Client {
+    // The stories install their own provider: the binary's is not part of this process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 /// The claims of a mandate, unchecked.

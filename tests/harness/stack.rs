@@ -22,7 +22,10 @@ pub struct Stack {
 impl Stack {
     /// A home that was never used, on ports of its own; nothing runs yet.
     pub fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("caracal-story-").tempdir().unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("caracal-story-")
+            .tempdir()
+            .unwrap();
         Self {
             home: directory.path().join("home"),
             sts: String::new(),
@@ -84,7 +87,9 @@ impl Stack {
 
     /// Applies a zone file and returns what it did.
     pub fn apply(&self, file: &str) -> Value {
-        self.cli_with(&["apply", "-f", "-", "--json"], file).ok().json()
+        self.cli_with(&["apply", "-f", "-", "--json"], file)
+            .ok()
+            .json()
     }
 
     /// The client of an application that an apply created.
@@ -94,7 +99,9 @@ impl Stack {
         Client::new(
             self,
             application["id"].as_str().unwrap(),
-            application["client_secret"].as_str().expect("the apply created it"),
+            application["client_secret"]
+                .as_str()
+                .expect("the apply created it"),
         )
     }
 
@@ -113,7 +120,9 @@ impl Stack {
     /// Every event of a zone, oldest first.
     pub fn events(&self, zone: &str) -> Vec<Value> {
         let output = self
-            .cli(&["audit", "list", "--zone", zone, "--json", "--limit", "100000"])
+            .cli(&[
+                "audit", "list", "--zone", zone, "--json", "--limit", "100000",
+            ])
             .ok();
         let mut events = output.json_lines();
         events.sort_by_key(|e| e["index"].as_u64());

@@ -35,7 +35,10 @@ impl Upstream {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let upstream = Self { address, seen: Arc::default() };
+        let upstream = Self {
+            address,
+            seen: Arc::default(),
+        };
         let router = Router::new().fallback(answer).with_state(upstream.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         upstream
@@ -54,11 +57,20 @@ impl Upstream {
 
 async fn answer(State(upstream): State<Upstream>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 64 * 1024 * 1024).await.unwrap_or_default();
-    let recorded =
-        Recorded { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers, body };
+    let body = axum::body::to_bytes(body, 64 * 1024 * 1024)
+        .await
+        .unwrap_or_default();
+    let recorded = Recorded {
+        method: head.method.clone(),
+        uri: head.uri.clone(),
+        headers: head.headers,
+        body,
+    };
     upstream.seen.lock().unwrap().push(recorded.clone());
-    let authorization = recorded.headers.get("authorization").and_then(|v| v.to_str().ok());
+    let authorization = recorded
+        .headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok());
     if authorization != Some(&format!("Bearer {KEY}")) {
         return (StatusCode::UNAUTHORIZED, "wrong key").into_response();
     }
@@ -80,7 +92,11 @@ fn events() -> Response {
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(1);
     tokio::spawn(async move {
         for i in 0..50 {
-            if sender.send(Ok(Bytes::from(format!("data: {i}\n\n")))).await.is_err() {
+            if sender
+                .send(Ok(Bytes::from(format!("data: {i}\n\n"))))
+                .await
+                .is_err()
+            {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -89,5 +105,9 @@ fn events() -> Response {
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|item| (item, receiver))
     });
-    ([("content-type", "text/event-stream")], Body::from_stream(stream)).into_response()
+    (
+        [("content-type", "text/event-stream")],
+        Body::from_stream(stream),
+    )
+        .into_response()
 }

@@ -44,19 +44,36 @@ async fn a_get_only_permit_mints_and_lets_only_get_pass() {
     assert_eq!(claims(&mandate)["scope"], "items:use");
 
     let allowed = client.call("GET", "/r/items/items/1", &mandate).await;
-    assert_eq!((allowed.status, &*allowed.json()["path"].to_string()), (200, "\"/items/1\""));
-    assert!(allowed.header("caracal-receipt").is_some_and(|r| r.starts_with("log=\"log_")));
+    assert_eq!(
+        (allowed.status, &*allowed.json()["path"].to_string()),
+        (200, "\"/items/1\"")
+    );
+    assert!(
+        allowed
+            .header("caracal-receipt")
+            .is_some_and(|r| r.starts_with("log=\"log_"))
+    );
 
     let denied = client.call("DELETE", "/r/items/items/1", &mandate).await;
-    assert_eq!((denied.status, denied.refusal()), (403, "policy_denied".to_owned()));
+    assert_eq!(
+        (denied.status, denied.refusal()),
+        (403, "policy_denied".to_owned())
+    );
 
     let seen = upstream.seen();
     assert_eq!(seen.len(), 1, "only the allowed call reached the upstream");
     assert_eq!(seen[0].headers["authorization"], format!("Bearer {KEY}"));
 
-    let types: Vec<_> = stack.events("acme").iter().map(|e| e["type"].clone()).collect();
+    let types: Vec<_> = stack
+        .events("acme")
+        .iter()
+        .map(|e| e["type"].clone())
+        .collect();
     for wanted in ["mandate.issued", "call.started", "call.denied"] {
-        assert!(types.iter().any(|t| t == wanted), "no {wanted} in {types:?}");
+        assert!(
+            types.iter().any(|t| t == wanted),
+            "no {wanted} in {types:?}"
+        );
     }
     let verified = stack.cli(&["audit", "verify", "--json"]).ok().json();
     assert_eq!(verified["ok"], true);
