@@ -2,14 +2,18 @@
 //! that records what reaches it, and clients.
 
 mod cli;
+mod ledger_rows;
 mod mandates;
+mod protected;
 mod python;
 mod raw;
 mod stack;
 mod upstream;
 
 pub use cli::Output;
+pub use ledger_rows::{LedgerRow, copy_of, ledger_rows, log_of, open_ledger, rows_of};
 pub use mandates::{Answer, Client, claims, http};
+pub use protected::Protected;
 pub use python::python;
 pub use raw::{Head, Raw, RawUpstream};
 pub use stack::{Stack, binary};

@@ -1,6 +1,13 @@
 //! The stories.
 
 mod clients;
+mod evidence_before_effect;
+mod evidence_export;
+mod evidence_listing;
+mod evidence_proofs;
+mod evidence_resigned;
+mod evidence_secrecy;
+mod evidence_tampering;
 mod first_call;
 mod hygiene;
 mod introspection;
