@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, Decision, Event, EventType, Name, OperationRef, RefusalCode, RequestPath,
+    Anchor, Decision, Event, EventType, Name, OperationRef, Provider, RefusalCode, RequestPath,
     ResourceIdentifier, ScopeSet, UndeclaredOperation, ZoneId,
 };
 use caracal_policy::{Effect, Phase, Question, RequestView};
 
 use crate::decide::{Asked, reason_text};
+use crate::live::LiveGuard;
 use crate::permit::Permit;
-use crate::verify::{OpenedMandate, chain_of, is_dead};
-use crate::view::ZoneView;
+use crate::verify::{OpenedMandate, chain_of, is_for};
+use crate::view::{Stored, ZoneView};
 use crate::{Engine, Refusal, ResourceEntry};
 
 /// What a request says about where it wants to go.
@@ -135,9 +136,7 @@ impl Engine {
             )
         })?;
         let identifier = entry.resource().identifier().to_string();
-        // A mandate for a resource that was removed is not one for a later resource of its name.
-        let older = entry.resource().created_at.as_second() > claims.iat;
-        if older || !claims.aud.contains(&identifier) {
+        if !is_for(claims, entry.resource()) || !claims.aud.contains(&identifier) {
             return Err((
                 RefusalCode::ResourceMismatch,
                 format!("the mandate is not for `{identifier}`"),
@@ -160,21 +159,9 @@ impl Engine {
             view,
             entry,
         } = target;
-        let provider = entry
-            .resource()
-            .provider
-            .as_ref()
-            .and_then(|name| view.providers.find(name.as_str()))
-            .cloned();
-        let chain = chain_of(
-            opened.claims(),
-            Some(entry.resource()),
-            provider.as_ref().map(|p| &p.value),
-        );
-        // Into the register before the decision: a revocation from now on finds this call.
-        let guard = opened.handle.live.enter(chain, opened.decided_on);
-        let mut decided = self.decide_call(&opened, &view, &entry, &guard.call.chain, &request);
-        decided.event.inputs_digest = Some(digest_of_call(&view, &opened, &request));
+        let mut subject = CallSubject::enter(&opened, view, entry);
+        let mut decided = self.decide_call(&opened, &subject, &request);
+        decided.event.inputs_digest = Some(digest_of_call(&subject.view, &opened, &request));
         if let Some(refusal) = decided.refusal {
             return self.refuse(&opened, decided.event, refusal).await;
         }
@@ -185,10 +172,25 @@ impl Engine {
             .record(&opened.handle, started.clone())
             .await
             .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()))?;
-        // The evidence took time: whatever was revoked meanwhile ends the call here.
-        let newest = opened.handle.view();
-        if let Some(anchor) = guard.call.find_dead(&newest) {
-            let refusal = revoked(&opened, anchor);
+        // The evidence took time. What was revoked meanwhile ends the call here, and what was
+        // changed is decided again, so that no call goes out on what is no longer so.
+        loop {
+            let newest = opened.handle.view();
+            let refusal = match subject.guard.call.find_dead(&newest) {
+                Some(anchor) => revoked(&opened, anchor),
+                None if Arc::ptr_eq(&newest, &subject.view) => break,
+                None => {
+                    let name = &subject.entry.resource().name;
+                    let entry = newest.prepared.get(name).cloned();
+                    // What is gone was found dead; this is only for the compiler.
+                    let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
+                    subject = CallSubject::enter(&opened, newest, entry);
+                    match self.decide_call(&opened, &subject, &request).refusal {
+                        None => continue,
+                        Some(refusal) => refusal,
+                    }
+                }
+            };
             let mut finished =
                 self.call_event(&opened, EventType::CallFinished, request.request_id);
             finished.resource = started.resource.clone();
@@ -197,6 +199,12 @@ impl Engine {
             self.record_later(Arc::clone(&opened.handle), finished);
             return Err(refusal);
         }
+        let CallSubject {
+            entry,
+            provider,
+            guard,
+            ..
+        } = subject;
         Ok(Permit::new(
             self.clone(),
             opened,
@@ -212,11 +220,12 @@ impl Engine {
     fn decide_call(
         &self,
         opened: &OpenedMandate,
-        view: &ZoneView,
-        entry: &ResourceEntry,
-        chain: &[Anchor],
+        subject: &CallSubject,
         request: &CallRequest<'_>,
     ) -> Decided {
+        let CallSubject {
+            view, entry, guard, ..
+        } = subject;
         let claims = opened.claims();
         let resource = entry.resource();
         let identifier = resource.identifier();
@@ -231,7 +240,7 @@ impl Engine {
             event,
             refusal: Some(refusal),
         };
-        if let Some(anchor) = is_dead(view, chain, opened.decided_on) {
+        if let Some(anchor) = guard.call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
         }
         if request
@@ -370,6 +379,35 @@ impl Engine {
         event.session = Some(claims.sid);
         event.mandate = Some(claims.jti);
         event
+    }
+}
+
+/// What a call is decided on.
+struct CallSubject {
+    view: Arc<ZoneView>,
+    entry: Arc<ResourceEntry>,
+    provider: Option<Arc<Stored<Provider>>>,
+    guard: LiveGuard,
+}
+
+impl CallSubject {
+    /// Puts the call into the register, before it is decided: a revocation from now on finds it.
+    fn enter(opened: &OpenedMandate, view: Arc<ZoneView>, entry: Arc<ResourceEntry>) -> Self {
+        let resource = entry.resource();
+        let provider = resource
+            .provider
+            .as_ref()
+            .and_then(|name| view.providers.find(name.as_str()))
+            .cloned();
+        let provided = provider.as_ref().map(|p| &p.value);
+        let chain = chain_of(opened.claims(), Some(resource), provided);
+        let guard = opened.handle.live.enter(chain, opened.decided_on);
+        Self {
+            view,
+            entry,
+            provider,
+            guard,
+        }
     }
 }
 

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use caracal_core::{Kind, Revision, Revocation, ZoneId};
+use caracal_core::{
+    Anchor, ApplicationId, Kind, ProviderId, ResourceId, Revision, Revocation, ZoneId,
+};
 use caracal_ledger::LeafDraft;
 use caracal_store::{CommitRecord, Entry, Write};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::Engine;
 use crate::view::ZoneView;
@@ -52,7 +55,11 @@ impl Follower {
         match self.engine.zone_handle(record.zone) {
             Some(handle) if record.position.revision <= handle.view().position.revision => {}
             Some(handle) => {
-                self.apply(&handle, &record);
+                // Behind a commit that could not be applied no later one is: the view would
+                // lack what that one said.
+                if !handle.is_stuck() {
+                    self.apply(&handle, &record);
+                }
                 let _ = self.to_append.send(record);
             }
             None => self.meet(record).await,
@@ -68,18 +75,25 @@ impl Follower {
                 self.cut(handle, record);
             }
             Err(error) => {
-                // The view stays where it is; nothing newer is decided in this zone.
-                tracing::error!(zone = %record.zone, %error, "a commit cannot be applied");
+                handle.mark_stuck();
+                tracing::error!(zone = %record.zone, %error, "a commit cannot be applied; everything in the zone is denied");
             }
         }
     }
 
-    /// Cuts the live calls that the revocations of a commit end.
+    /// Cuts the live calls that a commit ends by a revocation, or by taking away what they
+    /// stand on.
     fn cut(&self, handle: &ZoneHandle, record: &CommitRecord) {
         let view = handle.view();
         for write in &record.writes {
-            let Write::Put(document) = write else {
-                continue;
+            let document = match write {
+                Write::Put(document) => document,
+                Write::Delete { kind, id, .. } => {
+                    if let Some(anchor) = anchor_of(*kind, *id) {
+                        handle.live.cut(anchor, &view);
+                    }
+                    continue;
+                }
             };
             if document.kind != Kind::Revocation {
                 continue;
@@ -107,6 +121,16 @@ impl Follower {
             Ok(None) => {}
             Err(error) => tracing::error!(%zone, %error, "a new zone cannot be loaded"),
         }
+    }
+}
+
+/// The anchor that calls on an object have in their chain.
+fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
+    match kind {
+        Kind::Application => Some(Anchor::Application(ApplicationId::from_uuid(id))),
+        Kind::Resource => Some(Anchor::Resource(ResourceId::from_uuid(id))),
+        Kind::Provider => Some(Anchor::Provider(ProviderId::from_uuid(id))),
+        Kind::Zone | Kind::Token | Kind::Bundle | Kind::Revocation | Kind::Idempotency => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use caracal_core::{MandateClaims, RefusalCode};
 
-use crate::verify::{chain_of, is_dead};
+use crate::verify::{chain_of, is_dead, is_for};
 use crate::{ClientCredentials, Engine, IssueError};
 
 impl Engine {
@@ -44,10 +44,8 @@ impl Engine {
             named += 1;
             let resource = view.resources.find(name);
             alive += usize::from(resource.is_some_and(|r| {
-                !view.ends(
-                    caracal_core::Anchor::Resource(r.value.id),
-                    opened.decided_on,
-                )
+                let anchor = caracal_core::Anchor::Resource(r.value.id);
+                is_for(claims, &r.value) && !view.ends(anchor, opened.decided_on)
             }));
         }
         Ok((named == 0 || alive > 0).then(|| claims.clone()))

@@ -142,10 +142,9 @@ impl<'p> Plan<'p> {
         let vocabulary = self.vocabulary();
         let version = version_of(&wanted);
         let cache = self.engine.policies();
-        if let Err(errors) = cache.compile(&version, &wanted, &vocabulary) {
-            for error in errors.0 {
-                self.errors.push(policy_field(error));
-            }
+        match cache.compile(&version, &wanted, &vocabulary) {
+            Ok(compiled) => self.errors.extend(unenforced(&compiled)),
+            Err(errors) => self.errors.extend(errors.0.into_iter().map(policy_field)),
         }
         if !self.errors.is_empty() {
             return Err(AdminError::Invalid(self.errors));
@@ -249,6 +248,16 @@ pub(crate) struct Finished {
     pub(crate) change: Change,
     pub(crate) lines: Vec<AppliedChange>,
     pub(crate) secrets: BTreeMap<Name, String>,
+}
+
+/// What a policy asks for and nothing would hold to: a limit that does not limit is refused.
+pub(crate) fn unenforced(policy: &caracal_policy::CompiledPolicy) -> Vec<FieldError> {
+    let refuse = |(name, line): (&Name, usize)| {
+        let field = format!("policies[{name}]:{line}");
+        FieldError::new(field, "`@rate` is not enforced by this version")
+            .hint("leave it out; limit the rate at the upstream")
+    };
+    policy.rated().map(refuse).collect()
 }
 
 /// Where a policy is wrong, as a field: `policies[NAME]:LINE:COLUMN`.

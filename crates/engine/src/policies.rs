@@ -7,7 +7,7 @@ use caracal_core::{
 use caracal_policy::{Explanation, Phase, Question, RequestView};
 
 use crate::change::Change;
-use crate::plan::{Plan, policy_field};
+use crate::plan::{Plan, policy_field, unenforced};
 use crate::view::version_of;
 use crate::{Admin, AdminError, Engine, Versioned};
 
@@ -72,12 +72,18 @@ impl Engine {
     ) -> Result<(BundleVersion, Vec<PolicySource>), AdminError> {
         policies.sort_by(|a, b| a.name.cmp(&b.name));
         let version = version_of(&policies);
-        self.policies()
+        let compiled = self
+            .policies()
             .compile(&version, &policies, &view.vocabulary())
             .map_err(|errors| {
                 AdminError::Invalid(errors.0.into_iter().map(policy_field).collect())
             })?;
-        Ok((version, policies))
+        let errors = unenforced(&compiled);
+        if errors.is_empty() {
+            Ok((version, policies))
+        } else {
+            Err(AdminError::Invalid(errors))
+        }
     }
 
     /// Stores a checked bundle; it does nothing until it is activated.

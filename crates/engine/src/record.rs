@@ -20,6 +20,11 @@ impl Engine {
         handle: &ZoneHandle,
         event: Event,
     ) -> Result<Receipt, RecordError> {
+        // Every decision is recorded before it has an effect, so this stops them all.
+        if handle.is_stuck() {
+            let why = "the zone's stored state cannot be followed; see the server's log";
+            return Err(RecordError(why.to_owned()));
+        }
         let view = handle.view();
         let log = view
             .log()

@@ -35,6 +35,9 @@ impl Engine {
         let mandate = UnverifiedMandate::parse(text).map_err(refusal)?;
         let zone = mandate.zone();
         let handle = self.zone_handle(zone).ok_or(RefusalCode::MandateInvalid)?;
+        if handle.is_stuck() {
+            return Err(RefusalCode::FeedStale);
+        }
         let view = handle.view();
         let now = self.now();
         // Also for a mandate that was verified before: its key may have been dropped since.
@@ -89,6 +92,16 @@ impl Engine {
         }
         Ok(revision)
     }
+}
+
+/// False when the mandate is older than the resource: one for a resource that was removed is
+/// none for a later one of its name. A mandate's id tells when it was issued, to the
+/// millisecond.
+pub(crate) fn is_for(claims: &MandateClaims, resource: &Resource) -> bool {
+    let issued_at = claims.jti.uuid().get_timestamp().map(|at| at.to_unix());
+    let (seconds, nanoseconds) = issued_at.unwrap_or_default();
+    let issued_at = i128::from(seconds) * 1000 + i128::from(nanoseconds / 1_000_000);
+    i128::from(resource.created_at.as_millisecond()) <= issued_at
 }
 
 /// Everything whose end ends a mandate's use.

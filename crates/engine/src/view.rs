@@ -80,9 +80,24 @@ impl ZoneView {
             .any(|r| r.value.lifted_after.is_none())
     }
 
-    /// True when a mandate that was decided on `revision` is dead because of this anchor.
+    /// True when a mandate that was decided on `revision` is dead because of this anchor: it
+    /// was revoked, or it is gone.
     pub(crate) fn ends(&self, anchor: Anchor, revision: caracal_core::Revision) -> bool {
-        self.revocations_of(anchor).any(|r| r.value.ends(revision))
+        self.is_gone(anchor) || self.revocations_of(anchor).any(|r| r.value.ends(revision))
+    }
+
+    /// True when the anchor is an object that the zone does not have (any more).
+    fn is_gone(&self, anchor: Anchor) -> bool {
+        match anchor {
+            Anchor::Application(id) => self.applications.find_by_id(id.uuid()).is_none(),
+            Anchor::Resource(id) => self.resources.find_by_id(id.uuid()).is_none(),
+            Anchor::Provider(id) => self.providers.find_by_id(id.uuid()).is_none(),
+            Anchor::Mandate(_)
+            | Anchor::Session(_)
+            | Anchor::Delegation(_)
+            | Anchor::Subject(_)
+            | Anchor::Zone(_) => false,
+        }
     }
 
     pub(crate) fn revocations_of(

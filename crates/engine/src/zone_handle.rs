@@ -1,6 +1,7 @@
 //! A zone that this node serves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,6 +17,7 @@ pub(crate) struct ZoneHandle {
     view: ArcSwap<ZoneView>,
     applied: watch::Sender<Revision>,
     recorded: watch::Sender<Revision>,
+    stuck: AtomicBool,
     pub(crate) live: Arc<LiveCalls>,
     /// How many calls each recent revocation cut, for its receipt.
     pub(crate) cuts: moka::sync::Cache<RevocationId, u64>,
@@ -30,6 +32,7 @@ impl ZoneHandle {
             view: ArcSwap::from_pointee(view),
             applied: watch::Sender::new(applied),
             recorded: watch::Sender::new(recorded),
+            stuck: AtomicBool::new(false),
             live: Arc::default(),
             cuts: moka::sync::Cache::new(1024),
         }
@@ -43,6 +46,16 @@ impl ZoneHandle {
         let revision = view.position.revision;
         self.view.store(Arc::new(view));
         self.applied.send_replace(revision);
+    }
+
+    /// Notes that a commit could not be applied: the view is out of date for good.
+    pub(crate) fn mark_stuck(&self) {
+        self.stuck.store(true, Ordering::Release);
+    }
+
+    /// True when the view is out of date, so that nothing may be decided on it.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_recorded(&self, revision: Revision) {

@@ -79,6 +79,16 @@ impl CompiledPolicy {
         self.names.iter()
     }
 
+    /// The statements with `@rate`, each as its policy and line. Whoever asks must hold to the
+    /// rates of its answers, or refuse such policies.
+    pub fn rated(&self) -> impl Iterator<Item = (&Name, usize)> {
+        let rated = self
+            .statements
+            .iter()
+            .filter(|s| s.obligation.rate.is_some());
+        rated.filter_map(|statement| Some((self.name_of(statement)?, statement.line)))
+    }
+
     /// The number of policies.
     pub fn len(&self) -> usize {
         self.names.len()
