@@ -23,6 +23,11 @@ pub(crate) fn check(
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(Refused::malformed(format!("`{method}` is not forwarded")));
     }
+    // Methods are compared exactly here, in rules and in policies, but some upstreams turn them
+    // into capitals: `delete` would be a way around what is said of `DELETE`.
+    if method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
+        return Err(Refused::malformed("the method is not in capitals"));
+    }
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version >= Version::HTTP_11) {
         return Err(Refused::malformed(
@@ -76,6 +81,9 @@ mod tests {
             ("GET", "/a?b", new, &[host], 0),
             ("OPTIONS", "/a", new, &[host], 0),
             ("PROPFIND", "/a", new, &[host], 0),
+            ("M-SEARCH", "/a", new, &[host], 0),
+            ("delete", "/a", new, &[host], 400),
+            ("Get", "/a", new, &[host], 400),
             ("GET", "/a", old, &[], 0),
             ("GET", "/a", new, &[], 400),
             ("GET", "/a", new, &[host, host], 400),
