@@ -119,7 +119,7 @@ impl Home {
                 .context(format!("`{}`", self.0.display()))?
                 .file_name();
             let name = name.to_string_lossy();
-            if !OWN_NAMES.iter().any(|own| name.starts_with(own)) {
+            if !is_own(&name) {
                 return Ok(Some(name.into_owned()));
             }
         }
@@ -133,11 +133,7 @@ impl Home {
         };
         for entry in entries {
             let entry = entry.context(format!("`{}`", self.0.display()))?;
-            let name = entry.file_name();
-            if !OWN_NAMES
-                .iter()
-                .any(|own| name.to_string_lossy().starts_with(own))
-            {
+            if !is_own(&entry.file_name().to_string_lossy()) {
                 continue;
             }
             let kind = entry
@@ -154,6 +150,16 @@ impl Home {
         let _ = std::fs::remove_dir(&self.0);
         Ok(())
     }
+}
+
+/// True for what Caracal puts into a home: one of its names, or a file that stands beside a file
+/// of that name, such as `state.db-wal`. `logistics` and `demo-2024` are somebody else's.
+fn is_own(name: &str) -> bool {
+    OWN_NAMES.iter().any(|own| {
+        let rest = name.strip_prefix(own);
+        let is_file = own.contains('.');
+        rest.is_some_and(|rest| rest.is_empty() || (is_file && rest.starts_with(['-', '.'])))
+    })
 }
 
 /// Opens a file of this user alone for appending.
@@ -174,10 +180,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
+    // What an ended process left. In a directory that others can write too, what they put there
+    // must not be written through: only a file that is made here is taken.
+    let _ = std::fs::remove_file(&new);
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)?;
     let written = file
@@ -251,9 +259,16 @@ mod tests {
         for name in ["state.db", "state.db-wal", "letter.txt"] {
             std::fs::write(home.join(name), "").unwrap();
         }
+        for name in ["log", "logistics", "demo-2024"] {
+            std::fs::create_dir(home.join(name)).unwrap();
+        }
         home.remove().unwrap();
         assert!(home.join("letter.txt").exists() && !home.join("state.db-wal").exists());
+        assert!(home.join("logistics").exists() && home.join("demo-2024").exists());
+        assert!(!home.join("log").exists());
         std::fs::remove_file(home.join("letter.txt")).unwrap();
+        std::fs::remove_dir(home.join("logistics")).unwrap();
+        std::fs::remove_dir(home.join("demo-2024")).unwrap();
         home.remove().unwrap();
         assert!(!home.dir().exists());
     }
@@ -267,5 +282,17 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"2");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn replacing_writes_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("f"), dir.path().join("other"));
+        std::fs::write(&other, "kept").unwrap();
+        let new = dir.path().join(format!("f.{}.new", std::process::id()));
+        std::os::unix::fs::symlink(&other, new).unwrap();
+        replace(&path, b"1").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"1");
+        assert_eq!(std::fs::read(&other).unwrap(), b"kept");
     }
 }

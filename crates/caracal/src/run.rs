@@ -84,8 +84,6 @@ fn with_zone_of(command: &Command, global: &Global) -> Global {
 }
 
 async fn start_server(home: Home, args: ServeArgs, environment: &Environment) -> Outcome<()> {
-    // Whatever it writes is for this user alone.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let target = if args.background_child {
         // A session of its own: it outlives the terminal that started it.
         rustix::process::setsid().context("the server cannot leave the terminal")?;

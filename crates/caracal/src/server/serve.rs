@@ -28,6 +28,8 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 /// Serves until the system asks to stop, then lets what is under way finish.
 pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
+    // Whatever a server writes is for this user alone, however it was started.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
     log.install(&settings.log)?;
     let shutdown = CancellationToken::new();
