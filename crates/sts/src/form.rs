@@ -1,11 +1,13 @@
 //! Form bodies, parsed strictly: a parameter that is sent twice is refused, since two
 //! readers might see different ones (RFC 6749, section 3.2).
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
 use caracal_core::Secret;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http_body_util::LengthLimitError;
 use url::form_urlencoded;
 
 use crate::answer::Refused;
@@ -18,19 +20,29 @@ const MAX_PARAMETERS: usize = 100;
 /// What may be sent several times (RFC 8707, RFC 8693).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// A body as it came, or why it could not be read.
-pub(crate) type Posted = Result<Bytes, BytesRejection>;
+/// How long a form may take to come. Nobody has said who they are until then, and each holds one
+/// of the door's connections.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of a request; its refusal speaks OAuth's terms, as every other does.
-pub(crate) fn posted(body: Posted) -> Result<Bytes, Refused> {
-    body.map_err(|rejection| {
-        let status = rejection.status().as_u16();
-        let why = match status {
-            413 => format!("the body is longer than {MAX_FORM_BYTES} bytes"),
-            _ => "the body cannot be read".to_owned(),
-        };
-        Refused::new(status, "invalid_request", why)
-    })
+/// Reads the body of a request, bounded in size and time.
+pub(crate) async fn posted(body: Body) -> Result<Bytes, Refused> {
+    let refuse = |status, why| Refused::new(status, "invalid_request", why);
+    match tokio::time::timeout(FORM_TIMEOUT, to_bytes(body, MAX_FORM_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_long(&error) => {
+            let why = format!("the body is longer than {MAX_FORM_BYTES} bytes");
+            Err(refuse(413, why))
+        }
+        Ok(Err(_)) => Err(refuse(400, "the body cannot be read".to_owned())),
+        Err(_) => {
+            let why = format!("the body took longer than {} s", FORM_TIMEOUT.as_secs());
+            Err(refuse(408, why))
+        }
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<LengthLimitError>())
 }
 
 /// The parameters of a form.
@@ -121,6 +133,31 @@ mod tests {
                 .unwrap(),
         );
         Form::parse(&headers, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    /// A client that has begun a body and says nothing more.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_bounded_in_size_and_time() {
+        let silent = posted(Body::new(Silent)).await.err().unwrap();
+        assert_eq!((silent.status, silent.code), (408, "invalid_request"));
+        let long = posted(Body::from("a".repeat(MAX_FORM_BYTES + 1))).await;
+        assert_eq!(long.err().unwrap().status, 413);
+        let form = posted(Body::from("a=b")).await;
+        assert_eq!(form.unwrap_or_else(|_| unreachable!()), "a=b");
     }
 
     #[test]

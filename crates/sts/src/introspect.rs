@@ -1,5 +1,6 @@
 //! The introspection endpoint (RFC 7662).
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
@@ -7,14 +8,10 @@ use serde_json::{Value, json};
 
 use crate::answer::{Refused, json as answer_json};
 use crate::client::credentials;
-use crate::form::{Form, Posted, posted};
+use crate::form::{Form, posted};
 use crate::router::Sts;
 
-pub(crate) async fn introspect(
-    State(sts): State<Sts>,
-    headers: HeaderMap,
-    body: Posted,
-) -> Response {
+pub(crate) async fn introspect(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
     let request_id = sts.engine.new_request_id();
     match answer(&sts, &headers, body).await {
         Ok(answer) => answer_json(&answer, &request_id),
@@ -22,8 +19,8 @@ pub(crate) async fn introspect(
     }
 }
 
-async fn answer(sts: &Sts, headers: &HeaderMap, body: Posted) -> Result<Value, Refused> {
-    let mut form = Form::parse(headers, &posted(body)?)?;
+async fn answer(sts: &Sts, headers: &HeaderMap, body: Body) -> Result<Value, Refused> {
+    let mut form = Form::parse(headers, &posted(body).await?)?;
     let client = credentials(headers, &mut form)?;
     let mandate = form
         .find("token")

@@ -1,15 +1,16 @@
 //! The revocation endpoint (RFC 7009).
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 
 use crate::answer::{Refused, mark};
 use crate::client::credentials;
-use crate::form::{Form, Posted, posted};
+use crate::form::{Form, posted};
 use crate::router::Sts;
 
-pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Posted) -> Response {
+pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
     let request_id = sts.engine.new_request_id();
     match answer(&sts, &headers, body, &request_id).await {
         Ok(()) => mark(StatusCode::OK.into_response(), &request_id),
@@ -20,10 +21,10 @@ pub(crate) async fn revoke(State(sts): State<Sts>, headers: HeaderMap, body: Pos
 async fn answer(
     sts: &Sts,
     headers: &HeaderMap,
-    body: Posted,
+    body: Body,
     request_id: &str,
 ) -> Result<(), Refused> {
-    let mut form = Form::parse(headers, &posted(body)?)?;
+    let mut form = Form::parse(headers, &posted(body).await?)?;
     let client = credentials(headers, &mut form)?;
     let mandate = form
         .find("token")

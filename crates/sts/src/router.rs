@@ -1,7 +1,6 @@
 //! The routes of the door.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use caracal_engine::Engine;
 
@@ -40,6 +39,5 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         .route("/ready", get(metadata::ready))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .with_state(Sts { engine, config })
 }

@@ -1,5 +1,6 @@
 //! The token endpoint.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use caracal_engine::IssueRequest;
@@ -8,7 +9,7 @@ use http::HeaderMap;
 
 use crate::answer::{Refused, json};
 use crate::client::credentials;
-use crate::form::{Form, Posted, posted};
+use crate::form::{Form, posted};
 use crate::router::Sts;
 
 const ISSUED_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -29,7 +30,7 @@ const UNSUPPORTED: [(&str, u16, &str); 7] = [
     ("audience", 400, "invalid_target"),
 ];
 
-pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Posted) -> Response {
+pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
     let request_id = sts.engine.new_request_id();
     match answer(&sts, &headers, body, &request_id).await {
         Ok(answer) => json(&answer, &request_id),
@@ -40,10 +41,10 @@ pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Post
 async fn answer(
     sts: &Sts,
     headers: &HeaderMap,
-    body: Posted,
+    body: Body,
     request_id: &str,
 ) -> Result<MandateAnswer, Refused> {
-    let mut form = Form::parse(headers, &posted(body)?)?;
+    let mut form = Form::parse(headers, &posted(body).await?)?;
     match form.find("grant_type") {
         Some("client_credentials") => {}
         Some(_) => {
