@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::{Name, Role, ZoneId};
+use caracal_core::{Epoch, Kind, Name, Position, Role, Version, ZoneId};
 use serde::{Deserialize, Serialize};
 
+use crate::change::Change;
 use crate::plan::{AppliedChange, Plan};
+use crate::view::{ZoneView, document};
 use crate::{Admin, AdminError, Engine, FieldError, ZoneSpec};
 
 /// What an apply did, or would do.
@@ -51,84 +53,124 @@ impl Engine {
     ) -> Result<Applied, AdminError> {
         admin.operator.require(Role::Admin, zone)?;
         check_duplicates(&spec)?;
-        self.write(zone, admin, |view| {
-            let mut plan = Plan::new(self, admin, view);
-            for application in &spec.applications {
-                plan.put_application(application)?;
-            }
-            for resource in &spec.resources {
-                plan.put_resource(resource)?;
-            }
-            for provider in &spec.providers {
-                plan.put_provider(provider)?;
-            }
-            if spec.prune {
-                prune(&mut plan, view, &spec);
-            }
-            set_policies(&mut plan, &spec);
-            let names: (Vec<_>, Vec<_>, Vec<_>) = (
-                spec.applications.iter().map(|a| a.name.clone()).collect(),
-                spec.resources.iter().map(|r| r.name.clone()).collect(),
-                spec.providers.iter().map(|p| p.name.clone()).collect(),
-            );
-            let id = |found: Option<String>, name: &Name| AppliedObject {
-                id: found.unwrap_or_default(),
-                name: name.clone(),
-                client_secret: None,
-            };
-            let mut applications: Vec<_> = names
-                .0
-                .iter()
-                .map(|n| {
-                    id(
-                        plan.applications()
-                            .find(n.as_str())
-                            .map(|a| a.value.id.to_string()),
-                        n,
-                    )
-                })
-                .collect();
-            let resources = names
-                .1
-                .iter()
-                .map(|n| {
-                    id(
-                        plan.resources()
-                            .find(n.as_str())
-                            .map(|r| r.value.id.to_string()),
-                        n,
-                    )
-                })
-                .collect();
-            let providers = names
-                .2
-                .iter()
-                .map(|n| {
-                    id(
-                        plan.providers()
-                            .find(n.as_str())
-                            .map(|p| p.value.id.to_string()),
-                        n,
-                    )
-                })
-                .collect();
-            let mut finished = plan.finish()?;
-            for application in &mut applications {
-                let secret = finished.secrets.remove(&application.name);
-                application.client_secret = secret.filter(|_| !admin.dry_run);
-            }
-            let applied = Applied {
-                zone,
-                name: view.zone.value.name.clone(),
-                applications,
-                resources,
-                providers,
-                policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
-                changes: finished.lines,
-            };
-            Ok((finished.change, applied))
-        })
-        .await
+        self.write(zone, admin, |view| self.plan_apply(admin, view, &spec))
+            .await
+    }
+
+    /// What applying to a zone that does not exist yet would do: everything is checked, and
+    /// nothing is made. The ids of the answer are no object's.
+    ///
+    /// # Errors
+    /// Needs the role owner in all zones. Names every mistake of the file at once.
+    pub fn plan_new_zone(
+        &self,
+        admin: &Admin,
+        name: Name,
+        spec: &ZoneSpec,
+    ) -> Result<Applied, AdminError> {
+        admin.operator.require_instance(Role::Owner)?;
+        check_duplicates(spec)?;
+        let id = ZoneId::new(self.now(), &self.random());
+        let (zone, _) = self.new_zone(id, name)?;
+        let document = document(
+            id,
+            Kind::Zone,
+            id.uuid(),
+            Some(&zone.name),
+            Version(1),
+            &zone,
+        )?;
+        let position = Position::start(Epoch(id.uuid()));
+        let view = self.0.loader.start(&document, position);
+        let view = view.map_err(|error| AdminError::Unavailable {
+            why: error.to_string(),
+            done: false,
+        })?;
+        self.plan_apply(admin, &view, spec)
+            .map(|(_, applied)| applied)
+    }
+
+    fn plan_apply(
+        &self,
+        admin: &Admin,
+        view: &ZoneView,
+        spec: &ZoneSpec,
+    ) -> Result<(Change, Applied), AdminError> {
+        let mut plan = Plan::new(self, admin, view);
+        for application in &spec.applications {
+            plan.put_application(application)?;
+        }
+        for resource in &spec.resources {
+            plan.put_resource(resource)?;
+        }
+        for provider in &spec.providers {
+            plan.put_provider(provider)?;
+        }
+        if spec.prune {
+            prune(&mut plan, view, spec);
+        }
+        set_policies(&mut plan, spec);
+        let names: (Vec<_>, Vec<_>, Vec<_>) = (
+            spec.applications.iter().map(|a| a.name.clone()).collect(),
+            spec.resources.iter().map(|r| r.name.clone()).collect(),
+            spec.providers.iter().map(|p| p.name.clone()).collect(),
+        );
+        let id = |found: Option<String>, name: &Name| AppliedObject {
+            id: found.unwrap_or_default(),
+            name: name.clone(),
+            client_secret: None,
+        };
+        let mut applications: Vec<_> = names
+            .0
+            .iter()
+            .map(|n| {
+                id(
+                    plan.applications()
+                        .find(n.as_str())
+                        .map(|a| a.value.id.to_string()),
+                    n,
+                )
+            })
+            .collect();
+        let resources = names
+            .1
+            .iter()
+            .map(|n| {
+                id(
+                    plan.resources()
+                        .find(n.as_str())
+                        .map(|r| r.value.id.to_string()),
+                    n,
+                )
+            })
+            .collect();
+        let providers = names
+            .2
+            .iter()
+            .map(|n| {
+                id(
+                    plan.providers()
+                        .find(n.as_str())
+                        .map(|p| p.value.id.to_string()),
+                    n,
+                )
+            })
+            .collect();
+        let mut finished = plan.finish()?;
+        for application in &mut applications {
+            let secret = finished.secrets.remove(&application.name);
+            application.client_secret = secret.filter(|_| !admin.dry_run);
+        }
+        let applied = Applied {
+            zone: view.zone.value.id,
+            name: view.zone.value.name.clone(),
+            applications,
+            resources,
+            providers,
+            policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
+            changes: finished.lines,
+        };
+        Ok((finished.change, applied))
     }
 }
 
@@ -145,7 +187,7 @@ fn set_policies(plan: &mut Plan<'_>, spec: &ZoneSpec) {
     }
 }
 
-fn prune(plan: &mut Plan<'_>, view: &crate::view::ZoneView, spec: &ZoneSpec) {
+fn prune(plan: &mut Plan<'_>, view: &ZoneView, spec: &ZoneSpec) {
     for held in view.applications.iter() {
         if !spec.applications.iter().any(|a| a.name == held.value.name) {
             plan.delete_application(held);

@@ -104,7 +104,7 @@ impl Engine {
         }
     }
 
-    fn new_zone(&self, id: ZoneId, name: Name) -> Result<(Zone, Secret), AdminError> {
+    pub(crate) fn new_zone(&self, id: ZoneId, name: Name) -> Result<(Zone, Secret), AdminError> {
         let failed = |why: String| AdminError::Unavailable { why, done: false };
         let created_at = self.now();
         let key = self.new_mandate_key(id, created_at)?;

@@ -128,61 +128,17 @@ pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
 }
 
 /// What applying to a zone that does not exist yet would do.
-pub(crate) fn planned_answer(name: &str, spec: &ZoneSpec) -> ApplyAnswer {
-    let mut changed = Vec::new();
-    let mut create = |noun: &str, name: &str| {
-        changed.push(AppliedChange {
-            action: "create".to_owned(),
-            noun: noun.to_owned(),
-            name: name.to_owned(),
-        });
-        AppliedObject {
-            id: String::new(),
-            name: name.to_owned(),
-        }
-    };
-    create("zone", name);
-    let applications = spec.applications.iter().map(|spec| {
-        let AppliedObject { id, name } = create("application", spec.name.as_str());
-        AppliedApplication {
-            id,
-            name,
-            client_secret: None,
-        }
-    });
-    let applications = applications.collect();
-    let resources = spec.resources.iter();
-    let resources = resources
-        .map(|spec| create("resource", spec.name.as_str()))
-        .collect();
-    let providers = spec.providers.iter();
-    let providers = providers
-        .map(|spec| create("provider", spec.name.as_str()))
-        .collect();
-    if !spec.policies.is_empty() {
-        changed.push(AppliedChange {
-            action: "activate".to_owned(),
-            noun: "bundle".to_owned(),
-            name: String::new(),
-        });
-    }
-    ApplyAnswer {
-        zone: AppliedZone {
-            id: String::new(),
-            name: name.to_owned(),
-        },
-        applications,
-        resources,
-        providers,
-        policies: spec
-            .policies
-            .iter()
-            .map(|policy| policy.name.to_string())
-            .collect(),
-        changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
-        changed,
-        dry_run: true,
-    }
+pub(crate) fn planned_answer(applied: Applied) -> ApplyAnswer {
+    let mut answer = apply_answer(applied, true);
+    // Nothing has an id yet.
+    answer.zone.id.clear();
+    let applications = answer.applications.iter_mut().map(|held| &mut held.id);
+    let others = answer.resources.iter_mut().chain(&mut answer.providers);
+    applications
+        .chain(others.map(|held| &mut held.id))
+        .for_each(String::clear);
+    note_created_zone(&mut answer);
+    answer
 }
 
 /// Notes that the zone itself was created on the way.

@@ -59,12 +59,13 @@ async fn create(
     spec: ZoneSpec,
     body: &ApplyRequest,
 ) -> Result<ApplyAnswer, Refusal> {
-    let created = api.engine().create_zone(admin, name.clone()).await;
+    // A file with a mistake leaves no empty zone behind.
+    let planned = api.engine().plan_new_zone(admin, name.clone(), &spec);
+    let planned = planned.map_err(|error| place_fields(error, body))?;
     if admin.dry_run {
-        created?;
-        return Ok(planned_answer(name.as_str(), &spec));
+        return Ok(planned_answer(planned));
     }
-    match created {
+    match api.engine().create_zone(admin, name.clone()).await {
         Ok(zone) => {
             let mut answer = run(api, admin, zone.value.id, spec, body).await?;
             note_created_zone(&mut answer);
