@@ -8,12 +8,20 @@ use crate::view::ZoneView;
 use crate::{Admin, AdminError, ApplicationSpec, Engine, Listing, Versioned};
 
 /// A new application with its client secret, which is shown this once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct CreatedApplication {
     /// The application.
     pub application: Versioned<Application>,
     /// The client secret; none on a dry run.
     pub client_secret: Option<String>,
+}
+
+impl std::fmt::Debug for CreatedApplication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatedApplication")
+            .field("application", &self.application)
+            .finish_non_exhaustive()
+    }
 }
 
 fn find<'v>(

@@ -30,7 +30,7 @@ pub struct Applied {
 }
 
 /// One object of an apply.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AppliedObject {
     /// Its id.
     pub id: String,
@@ -38,6 +38,15 @@ pub struct AppliedObject {
     pub name: Name,
     /// The client secret, where this call created the application.
     pub client_secret: Option<String>,
+}
+
+impl std::fmt::Debug for AppliedObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppliedObject")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {
@@ -103,11 +112,12 @@ impl Engine {
         for resource in &spec.resources {
             plan.put_resource(resource)?;
         }
-        for provider in &spec.providers {
-            plan.put_provider(provider)?;
-        }
+        // Before the providers: their default hosts are those of the resources that stay.
         if spec.prune {
             prune(&mut plan, view, spec);
+        }
+        for provider in &spec.providers {
+            plan.put_provider(provider)?;
         }
         set_policies(&mut plan, spec);
         let names: (Vec<_>, Vec<_>, Vec<_>) = (

@@ -16,12 +16,21 @@ const REMEMBER_HOURS: i64 = 24;
 const MAX_REMEMBERED: usize = 10_000;
 
 /// A write that a client may repeat.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Idempotency {
     /// The client's key.
     pub key: String,
     /// Tells whether a repeated request is the same: method, path and body.
     pub input: Vec<u8>,
+}
+
+impl std::fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The input is a whole request, which may hold a provider's secret.
+        f.debug_struct("Idempotency")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

@@ -46,7 +46,9 @@ pub(crate) struct Plan<'p> {
     providers: Table<Provider>,
     policies: Option<Vec<PolicySource>>,
     change: Change,
-    takes_away: bool,
+    /// True: the zone's document is written too, so that of two changes which could
+    /// contradict each other the second is checked again.
+    ordered: bool,
     pub(crate) lines: Vec<AppliedChange>,
     pub(crate) secrets: BTreeMap<Name, String>,
     errors: Vec<FieldError>,
@@ -63,7 +65,7 @@ impl<'p> Plan<'p> {
             providers: view.providers.clone(),
             policies: None,
             change: Change::of_configuration(view),
-            takes_away: false,
+            ordered: false,
             lines: Vec::new(),
             secrets: BTreeMap::new(),
             errors: Vec::new(),
@@ -152,7 +154,7 @@ impl<'p> Plan<'p> {
         if let Some(policies) = policies {
             self.activate(version, policies)?;
         }
-        if self.takes_away && !self.change.is_empty() {
+        if self.ordered && !self.change.is_empty() {
             self.change.touch_zone(self.view)?;
         }
         Ok(Finished {
@@ -224,7 +226,7 @@ impl<'p> Plan<'p> {
     }
 
     fn gone(&mut self, noun: &str, event: EventType, name: &Name, id: String) {
-        self.takes_away = true;
+        self.ordered = true;
         let mut event = self
             .engine
             .admin_event(self.view.zone.value.id, self.admin, event);

@@ -116,6 +116,8 @@ impl Engine {
                 policies,
             };
             change.put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;
+            // Two that store the same policies at once must not make two bundles of them.
+            change.touch_zone(view)?;
             let mut event = self.admin_event(zone, admin, EventType::BundleStored);
             event.target = Some(id.to_string());
             event.policy_version = Some(bundle.version.clone());

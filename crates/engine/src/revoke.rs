@@ -159,10 +159,19 @@ impl Engine {
             if held.value.lifted_after.is_some() {
                 return Ok((change, Versioned::of(held)));
             }
-            let mut lifted = held.value.clone();
-            lifted.lifted_at = Some(self.now());
-            lifted.lifted_after = Some(view.position.revision);
-            change.put(Kind::Revocation, id.uuid(), None, held.version, &lifted)?;
+            let lift = |held: &Revocation| Revocation {
+                lifted_at: Some(self.now()),
+                lifted_after: Some(view.position.revision),
+                ..held.clone()
+            };
+            // Two that revoked at once made two tombstones; one lift must lift both.
+            for twin in view.revocations_of(held.value.anchor) {
+                if twin.value.lifted_after.is_none() {
+                    let id = twin.value.id.uuid();
+                    change.put(Kind::Revocation, id, None, twin.version, &lift(&twin.value))?;
+                }
+            }
+            let lifted = lift(&held.value);
             let mut event = self.admin_event(zone, admin, EventType::RevocationLifted);
             event.target = Some(held.value.anchor.to_string());
             change.events.push(event);

@@ -13,12 +13,20 @@ use crate::{Admin, AdminError, Engine, Versioned};
 pub const MAX_TOKEN_TTL_SECONDS: u64 = 366 * 24 * 3600;
 
 /// A new API token with its text, which is shown this once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct CreatedToken {
     /// The stored part.
     pub token: Versioned<ApiToken>,
     /// What the operator presents; none on a dry run.
     pub text: Option<String>,
+}
+
+impl std::fmt::Debug for CreatedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatedToken")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

@@ -58,6 +58,8 @@ impl Plan<'_> {
         if held.as_ref().is_some_and(|h| h.value == value) {
             return Ok(());
         }
+        // A resource that begins to use it meanwhile must be checked against its new hosts.
+        self.ordered |= held.is_some();
         let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
         let event = if held.is_some() {
             EventType::ProviderUpdated

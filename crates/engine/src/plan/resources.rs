@@ -23,8 +23,10 @@ impl Plan<'_> {
         }
         self.check_resource(&value);
         let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
+        // The hosts of its provider may change meanwhile.
+        self.ordered |= value.provider.is_some();
         if let Some(held) = &held {
-            self.takes_away |= held
+            self.ordered |= held
                 .value
                 .scopes
                 .iter()
