@@ -12,7 +12,7 @@ use caracal_policy::{Effect, Phase, Question, RequestView};
 use crate::decide::{Asked, reason_text};
 use crate::live::LiveGuard;
 use crate::permit::Permit;
-use crate::verify::{OpenedMandate, chain_of, is_for};
+use crate::verify::{OpenedMandate, chain_of, is_dead, is_for};
 use crate::view::{Stored, ZoneView};
 use crate::{Engine, Refusal, ResourceEntry};
 
@@ -71,7 +71,16 @@ impl Engine {
         request_id: &str,
     ) -> Result<Target, Refusal> {
         let view = opened.handle.view();
-        match self.find_target(&opened, &view, selector) {
+        // A dead mandate learns nothing about resources.
+        let chain = chain_of(opened.claims(), None, None);
+        let found = match is_dead(&view, &chain, opened.decided_on) {
+            Some(anchor) => {
+                let refusal = revoked(&opened, anchor);
+                Err((refusal.code, refusal.detail))
+            }
+            None => self.find_target(&opened, &view, selector),
+        };
+        match found {
             Ok(entry) => Ok(Target {
                 opened,
                 view,
@@ -106,23 +115,20 @@ impl Engine {
             return Err((RefusalCode::ResourceMismatch, why));
         }
         let header = selector.header.as_deref().map(|text| {
-            text.parse::<ResourceIdentifier>()
-                .map(|identifier| identifier.name().to_string())
-                .map_err(|_| {
-                    (
-                        RefusalCode::ResourceUnknown,
-                        "`X-Caracal-Resource` is not of the form `resource://name`".to_owned(),
-                    )
-                })
+            let identifier = text.parse::<ResourceIdentifier>().ok();
+            identifier.map(|identifier| identifier.name().to_string())
         });
-        let header = header.transpose()?;
         let name = match (&selector.name, header) {
-            (Some(path), Some(header)) if *path != header => {
+            (Some(path), Some(header)) if header.as_ref() != Some(path) => {
                 let why = "the path and `X-Caracal-Resource` name different resources".to_owned();
                 return Err((RefusalCode::ResourceMismatch, why));
             }
             (Some(path), _) => path.clone(),
-            (None, Some(header)) => header,
+            (None, Some(Some(header))) => header,
+            (None, Some(None)) => {
+                let why = "`X-Caracal-Resource` is not of the form `resource://name`".to_owned();
+                return Err((RefusalCode::ResourceUnknown, why));
+            }
             (None, None) => only_resource(&claims.aud).ok_or_else(|| {
                 let why = "the request does not say which resource it is for".to_owned();
                 (RefusalCode::ResourceMissing, why)

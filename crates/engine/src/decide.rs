@@ -20,14 +20,24 @@ impl Asked {
         }
         self.determining.extend(answer.determining);
         self.determining.extend(answer.deferred);
-        self.ttl_seconds = match (self.ttl_seconds, answer.obligations.ttl_seconds) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        self.ttl_seconds = shorter(self.ttl_seconds, answer.obligations.ttl_seconds);
+    }
+
+    /// Adds everything that was gathered elsewhere.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.determining.extend(other.determining);
+        self.ttl_seconds = shorter(self.ttl_seconds, other.ttl_seconds);
     }
 
     pub(crate) fn determining(&self) -> Vec<Name> {
         self.determining.iter().cloned().collect()
+    }
+}
+
+fn shorter(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

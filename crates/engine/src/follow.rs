@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caracal_core::{
-    Anchor, ApplicationId, Kind, ProviderId, ResourceId, Revision, Revocation, ZoneId,
+    Anchor, ApplicationId, Kind, LogId, ProviderId, ResourceId, Revision, Revocation, ZoneId,
 };
 use caracal_ledger::LeafDraft;
 use caracal_store::{CommitRecord, Entry, Write};
@@ -70,7 +70,7 @@ impl Follower {
         let view = handle.view();
         match self.engine.0.loader.next(&view, record) {
             Ok(next) => {
-                self.engine.index_zone(handle.id, &next);
+                self.engine.index_applications(record);
                 handle.publish(next);
                 self.cut(handle, record);
             }
@@ -143,30 +143,58 @@ impl Engine {
         view: ZoneView,
         to_append: &mpsc::UnboundedSender<CommitRecord>,
     ) -> Result<Option<String>, crate::StartError> {
-        let recorded = match view.log() {
+        let opened = match view.log() {
             Some(log) => self.open_log(zone, log).await?,
             None => crate::log::Opened {
                 revision: Revision(0),
                 damaged: None,
             },
         };
-        let target = view.position.revision;
-        self.index_zone(zone, &view);
-        let handle = Arc::new(ZoneHandle::new(zone, view, recorded.revision));
-        self.0.zones.pin().insert(zone, handle);
-        let mut after = recorded.revision;
-        while after < target {
-            let missing = self.state().list_commits(zone, after, BATCH).await?;
-            let Some(last) = missing.last() else { break };
-            after = last.position.revision;
-            for record in missing {
-                let _ = to_append.send(record);
-            }
+        let mut recorded = opened.revision;
+        // A new log that nothing was written to yet does not begin at the first commit.
+        for log in &view.zone.value.logs {
+            recorded = recorded.max(self.evidence().head(log.id).await?.revision);
         }
-        Ok(recorded.damaged)
+        let target = view.position.revision;
+        let mut missing = Vec::new();
+        let mut after = recorded;
+        while after < target {
+            let found = self.state().list_commits(zone, after, BATCH).await?;
+            let Some(last) = found.last() else { break };
+            after = last.position.revision;
+            missing.extend(found);
+        }
+        // Served only when nothing can fail any more: what is queued later comes after these.
+        self.index_zone(zone, &view);
+        let handle = Arc::new(ZoneHandle::new(zone, view, recorded));
+        self.0.zones.pin().insert(zone, handle);
+        for record in missing {
+            let _ = to_append.send(record);
+        }
+        Ok(opened.damaged)
     }
 
-    pub(crate) fn index_zone(&self, zone: ZoneId, view: &ZoneView) {
+    /// Keeps the index of applications in step with a commit.
+    fn index_applications(&self, record: &CommitRecord) {
+        let applications = self.0.applications.pin();
+        for write in &record.writes {
+            match write {
+                Write::Put(document) if document.kind == Kind::Application => {
+                    applications.insert(ApplicationId::from_uuid(document.id), record.zone);
+                }
+                Write::Delete {
+                    kind: Kind::Application,
+                    id,
+                    ..
+                } => {
+                    applications.remove(&ApplicationId::from_uuid(*id));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn index_zone(&self, zone: ZoneId, view: &ZoneView) {
         self.0
             .zone_names
             .pin()
@@ -200,7 +228,9 @@ impl Appender {
                 if received == 0 {
                     return;
                 }
-                while !self.append(&batch).await {
+                let mut again = false;
+                while !self.append(&batch, again).await {
+                    again = true;
                     tokio::select! {
                         () = tokio::time::sleep(RETRY_PAUSE) => {}
                         () = closing.cancelled() => return,
@@ -212,9 +242,10 @@ impl Appender {
     }
 
     /// Copies the events of commits into the logs; true when that is durable.
-    async fn append(&self, batch: &[CommitRecord]) -> bool {
+    async fn append(&self, batch: &[CommitRecord], again: bool) -> bool {
         let mut entries = Vec::new();
         let mut reached: BTreeMap<ZoneId, Revision> = BTreeMap::new();
+        let mut held: BTreeMap<LogId, Revision> = BTreeMap::new();
         for record in batch {
             let revision = record.position.revision;
             reached.insert(record.zone, revision);
@@ -223,6 +254,19 @@ impl Appender {
             };
             let view = handle.view();
             let Some(log) = view.log() else { continue };
+            // After a failure of unknown outcome the leaves may be there already.
+            if again {
+                let own = match held.get(&log.id) {
+                    Some(own) => *own,
+                    None => match self.engine.evidence().head(log.id).await {
+                        Ok(head) => *held.entry(log.id).or_insert(head.revision),
+                        Err(_) => return false,
+                    },
+                };
+                if revision <= own {
+                    continue;
+                }
+            }
             for event in &record.events {
                 match LeafDraft::new(event, log.id) {
                     Ok(draft) => entries.push(Entry {

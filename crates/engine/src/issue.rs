@@ -20,6 +20,8 @@ pub const DEFAULT_TTL_SECONDS: u32 = 300;
 pub const MAX_TTL_SECONDS: u32 = 900;
 /// The most resources that one mandate may name.
 pub const MAX_RESOURCES: usize = 32;
+/// The longest scope parameter that the event of a denial repeats, in bytes.
+const MAX_RECORDED_SCOPE: usize = 4096;
 
 /// A request for a mandate by client credentials.
 pub struct IssueRequest {
@@ -94,12 +96,21 @@ impl Engine {
                 let why = format!("`{}` is revoked", resource.identifier());
                 return Err(plain(IssueError::denied("revocation", why)));
             }
+            let provider = resource
+                .provider
+                .as_ref()
+                .and_then(|name| view.providers.find(name.as_str()));
+            if provider.is_some_and(|held| view.is_revoked(Anchor::Provider(held.value.id))) {
+                let why = format!("the provider of `{}` is revoked", resource.identifier());
+                return Err(plain(IssueError::denied("revocation", why)));
+            }
         }
         let named = match &request.scope {
             Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
             None => None,
         };
-        let mut asked = Asked::default();
+        let mut granting = Asked::default();
+        let mut denying = Asked::default();
         let candidates: ScopeSet = match &named {
             Some(scopes) => scopes.clone(),
             None => resources
@@ -110,26 +121,31 @@ impl Engine {
         let session = SessionId::of_mandate(mandate);
         let mut granted = ScopeSet::default();
         for scope in candidates.iter() {
+            let mut asked = Asked::default();
             match self.ask_for_scope(client, session, &resources, scope, now, &mut asked) {
-                Ok(()) => granted.insert(scope.clone()),
+                Ok(()) => {
+                    granted.insert(scope.clone());
+                    granting.merge(asked);
+                }
                 Err(error) if named.is_some() => return Err((error, asked)),
-                Err(_) => {}
+                // What denied a scope has no part in a mandate without it.
+                Err(_) => denying.merge(asked),
             }
         }
         if granted.is_empty() {
             let error = IssueError::denied("policy", "no scope of these resources is allowed");
-            return Err((error, asked));
+            return Err((error, denying));
         }
         let wanted = request.ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
         let ttl = wanted
             .min(MAX_TTL_SECONDS)
-            .min(asked.ttl_seconds.unwrap_or(MAX_TTL_SECONDS));
+            .min(granting.ttl_seconds.unwrap_or(MAX_TTL_SECONDS));
         let identifiers = resources.iter().map(|r| r.identifier()).collect();
         Ok(Granted {
             identifiers,
             scope: granted,
             ttl: ttl.max(1),
-            asked,
+            asked: granting,
         })
     }
 
@@ -263,13 +279,19 @@ impl Engine {
             &request.request_id,
         );
         event.application = Some(client.application);
+        // Evidence stays small however much was asked for; the digest covers all of it.
         let identifiers: Vec<_> = request
             .resources
             .iter()
+            .take(MAX_RESOURCES)
             .filter_map(|r| self.find_identifier(view, r))
             .collect();
         set_resources(&mut event, &identifiers);
-        event.scopes = request.scope.as_ref().and_then(|text| text.parse().ok());
+        event.scopes = request
+            .scope
+            .as_ref()
+            .filter(|text| text.len() <= MAX_RECORDED_SCOPE)
+            .and_then(|text| text.parse().ok());
         event.decision = Some(Decision::Deny);
         event.reason = Some(error.code().to_owned());
         event.policies = Some(asked.determining());

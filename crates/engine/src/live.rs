@@ -75,6 +75,13 @@ impl LiveCalls {
         count
     }
 
+    /// Cuts every call.
+    pub(crate) fn cut_all(&self) {
+        for call in self.calls.pin().values() {
+            call.cut.cancel();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.calls.len()
     }

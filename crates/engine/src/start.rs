@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use caracal_core::{Name, Revision, ZoneId};
 use caracal_crypto::Keyring;
 use caracal_store::{EvidenceStore, StateStore, StoreError};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,13 +105,13 @@ impl Engine {
     /// Waits until the logs hold every commit that was made before the start.
     async fn wait_for_logs(&self) {
         let handles: Vec<_> = self.0.zones.pin().values().cloned().collect();
+        // A ledger that cannot be written must not keep the node from starting: it answers,
+        // and denies. The limit is for all zones together.
+        let end = Instant::now() + Duration::from_secs(2);
         for handle in handles {
             let revision: Revision = handle.view().position.revision;
-            // A ledger that cannot be written must not keep the node from starting: it
-            // answers, and denies.
-            handle
-                .wait_recorded(revision, std::time::Duration::from_secs(2))
-                .await;
+            let left = end.saturating_duration_since(Instant::now());
+            handle.wait_recorded(revision, left).await;
         }
     }
 }

@@ -48,9 +48,12 @@ impl ZoneHandle {
         self.applied.send_replace(revision);
     }
 
-    /// Notes that a commit could not be applied: the view is out of date for good.
+    /// Notes that a commit could not be applied: the view is out of date for good, and
+    /// what goes on is cut.
     pub(crate) fn mark_stuck(&self) {
         self.stuck.store(true, Ordering::Release);
+        // The commit may have been the revocation of any of them.
+        self.live.cut_all();
     }
 
     /// True when the view is out of date, so that nothing may be decided on it.
