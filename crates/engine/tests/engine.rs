@@ -1,0 +1,25 @@
+//! The engine as doors see it, over a store in memory that fails on demand.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, also outside its own function"
+)]
+
+mod engine {
+    mod apply;
+    mod calls;
+    mod evidence;
+    mod history;
+    mod idempotency;
+    mod issue;
+    mod logs;
+    mod mandates;
+    mod policies;
+    mod providers;
+    mod revocation;
+    mod roles;
+    mod tokens;
+    mod writes;
+}
