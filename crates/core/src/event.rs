@@ -54,6 +54,8 @@ pub enum EventType {
     AuthorityRevoked,
     #[serde(rename = "revocation.lifted")]
     RevocationLifted,
+    #[serde(rename = "revocation.expired")]
+    RevocationExpired,
     #[serde(rename = "operation.refused")]
     OperationRefused,
     #[serde(rename = "log.opened")]
@@ -89,6 +91,7 @@ impl EventType {
             Self::CallDenied => "call.denied",
             Self::AuthorityRevoked => "authority.revoked",
             Self::RevocationLifted => "revocation.lifted",
+            Self::RevocationExpired => "revocation.expired",
             Self::OperationRefused => "operation.refused",
             Self::LogOpened => "log.opened",
             Self::KeyRotated => "key.rotated",

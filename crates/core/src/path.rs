@@ -172,14 +172,7 @@ fn check(segment: &str) -> Result<(), PathError> {
         if text.chars().any(char::is_control) {
             return Err(PathError::Character);
         }
-        let plain = text.split(';').next().unwrap_or_default();
-        if plain == "." || plain == ".." {
-            return Err(PathError::DotSegment);
-        }
-        if text
-            .split(['/', '\\'])
-            .any(|part| part == "." || part == "..")
-        {
+        if text.split(['/', '\\']).any(is_dots) {
             return Err(PathError::DotSegment);
         }
         if depth > 0 && text.contains(['/', '\\']) && !segment.contains(['/', '\\']) {
@@ -192,6 +185,13 @@ fn check(segment: &str) -> Result<(), PathError> {
         text = next;
     }
     Ok(())
+}
+
+/// True for what some upstream reads as `.` or `..`: also with parameters after it, and, as
+/// Windows does, with dots and blanks at its end.
+fn is_dots(part: &str) -> bool {
+    let name = part.split(';').next().unwrap_or_default();
+    name.starts_with('.') && name.trim_end_matches(['.', ' ']).is_empty()
 }
 
 /// Why a text is not a path template.
@@ -366,6 +366,10 @@ mod tests {
             "/a%5C..%5Cb",
             "/..%2fetc",
             "/%252e%252e%252f",
+            "/a%2F..;x%2Fb",
+            "/.. /a",
+            "/..%20",
+            "/.../a",
             "/a%252fb",
         ] {
             assert_eq!(parse(path), Err(PathError::DotSegment), "{path}");

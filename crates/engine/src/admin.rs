@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use caracal_core::{CommitId, Event, EventType, Position, Version, ZoneId};
+use caracal_core::{CommitId, Event, EventType, LogId, Position, Version, ZoneId};
+use caracal_ledger::LeafDraft;
 use caracal_store::{Commit, CommitError, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -113,7 +114,17 @@ impl Engine {
         self.commit_or_find(commit).await
     }
 
+    /// Makes a commit. Its events must be writable as leaves: once it is made, they must be.
     pub(crate) async fn commit_or_find(&self, commit: Commit) -> Result<Position, CommitError> {
+        let any_log = LogId::from_uuid(uuid::Uuid::nil());
+        if let Some(error) = commit
+            .events
+            .iter()
+            .find_map(|event| LeafDraft::new(event, any_log).err())
+        {
+            tracing::error!(%error, "an event cannot be written");
+            return Err(CommitError::Malformed("an event of it cannot be written"));
+        }
         let (zone, id) = (commit.zone, commit.id);
         match self.state().commit(commit).await {
             Err(CommitError::Store(StoreError::Unavailable(why))) => {

@@ -174,10 +174,13 @@ impl Engine {
         let mut started = decided.event;
         started.event_type = EventType::CallStarted;
         started.decision = Some(Decision::Allow);
+        let unfinished = Unfinished::new(self, &opened, &started);
         let receipt = self
             .record(&opened.handle, started.clone())
             .await
-            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()))?;
+            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()));
+        unfinished.disarm();
+        let receipt = receipt?;
         // The evidence took time. What was revoked meanwhile ends the call here, and what was
         // changed is decided again, so that no call goes out on what is no longer so.
         loop {
@@ -197,12 +200,7 @@ impl Engine {
                     }
                 }
             };
-            let mut finished =
-                self.call_event(&opened, EventType::CallFinished, request.request_id);
-            finished.resource = started.resource.clone();
-            finished.operation = started.operation.clone();
-            finished.reason = Some(refusal.code.as_str().to_owned());
-            self.record_later(Arc::clone(&opened.handle), finished);
+            self.record_unsent(&opened, &started, refusal.code.as_str());
             return Err(refusal);
         }
         let CallSubject {
@@ -358,6 +356,15 @@ impl Engine {
         }
     }
 
+    /// Records the end of a call of which nothing was sent.
+    fn record_unsent(&self, opened: &OpenedMandate, started: &Event, reason: &str) {
+        let mut finished = self.call_event(opened, EventType::CallFinished, &started.request_id);
+        finished.resource = started.resource.clone();
+        finished.operation = started.operation.clone();
+        finished.reason = Some(reason.to_owned());
+        self.record_later(Arc::clone(&opened.handle), finished);
+    }
+
     /// Records a denial and answers with it.
     async fn refuse<T>(
         &self,
@@ -413,6 +420,37 @@ impl CallSubject {
             entry,
             provider,
             guard,
+        }
+    }
+}
+
+/// A call whose start is being recorded. When the client goes away meanwhile, the record
+/// still comes to be, and needs its end: nothing was sent.
+struct Unfinished<'e> {
+    engine: &'e Engine,
+    opened: &'e OpenedMandate,
+    started: Option<&'e Event>,
+}
+
+impl<'e> Unfinished<'e> {
+    fn new(engine: &'e Engine, opened: &'e OpenedMandate, started: &'e Event) -> Self {
+        Self {
+            engine,
+            opened,
+            started: Some(started),
+        }
+    }
+
+    fn disarm(mut self) {
+        self.started = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(started) = self.started {
+            self.engine
+                .record_unsent(self.opened, started, "client_gone");
         }
     }
 }

@@ -39,6 +39,7 @@ mod resources;
 mod revoke;
 mod specs;
 mod start;
+mod sweep;
 mod tokens;
 mod verify;
 mod versioned;

@@ -74,7 +74,7 @@ impl Engine {
         let version = version_of(&policies);
         let compiled = self
             .policies()
-            .compile(&version, &policies, &view.vocabulary())
+            .check(&policies, &view.vocabulary())
             .map_err(|errors| {
                 AdminError::Invalid(errors.0.into_iter().map(policy_field).collect())
             })?;

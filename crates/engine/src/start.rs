@@ -99,6 +99,7 @@ impl Engine {
             engine.create_instance().await?;
         }
         engine.wait_for_logs().await;
+        engine.spawn_sweeper();
         Ok(engine)
     }
 

@@ -50,6 +50,13 @@ pub(crate) fn end_process(lock: &Path) -> Outcome<Option<u32>> {
         ))
         .hint("try again")
     })?;
+    if !holds(pid, lock) {
+        return Err(Failure::new(format!(
+            "`{}` is held by a process that is just starting",
+            lock.display()
+        ))
+        .hint("try again"));
+    }
     kill_process(target, Signal::TERM).context(format!("process {pid} cannot be stopped"))?;
     let deadline = Instant::now() + WAIT;
     while find_holder_of(lock)? == Some(pid) {
@@ -63,6 +70,17 @@ pub(crate) fn end_process(lock: &Path) -> Outcome<Option<u32>> {
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(Some(pid))
+}
+
+/// True when the process has the lock's file open. Until a new holder has written its id, the
+/// file names the one before it.
+fn holds(pid: u32, lock: &Path) -> bool {
+    let wanted = std::fs::canonicalize(lock).ok();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    open.into_iter()
+        .flatten()
+        .flatten()
+        .any(|file| wanted.is_some() && std::fs::read_link(file.path()).ok() == wanted)
 }
 
 /// `caracal purge`.

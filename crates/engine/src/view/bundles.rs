@@ -1,11 +1,10 @@
 //! Bundles and what they compile to.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use caracal_core::{Bundle, BundleVersion, PolicySource, Version};
 use caracal_policy::{CompiledPolicy, PolicyErrors, Vocabulary};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A bundle with its stored version.
 pub(crate) struct StoredBundle {
@@ -15,30 +14,73 @@ pub(crate) struct StoredBundle {
 
 /// Compiled policies by bundle and vocabulary: what a use case has checked, the view that
 /// follows need not compile again.
-pub(crate) struct PolicyCache(moka::sync::Cache<(BundleVersion, u64), Arc<CompiledPolicy>>);
+pub(crate) struct PolicyCache {
+    compiled: moka::sync::Cache<[u8; 32], Arc<CompiledPolicy>>,
+    /// Compiling takes a core for as long as it lasts; one at a time leaves the others for calls.
+    turn: Mutex<()>,
+}
 
 impl PolicyCache {
     pub(crate) fn new() -> Self {
-        Self(moka::sync::Cache::new(64))
+        Self {
+            compiled: moka::sync::Cache::new(64),
+            turn: Mutex::new(()),
+        }
     }
 
+    /// Compiles policies that are, or are about to be, active.
     pub(crate) fn compile(
         &self,
         version: &BundleVersion,
         policies: &[PolicySource],
         vocabulary: &Vocabulary,
     ) -> Result<Arc<CompiledPolicy>, PolicyErrors> {
-        let mut hasher = DefaultHasher::new();
-        vocabulary.applications.hash(&mut hasher);
-        vocabulary.resources.hash(&mut hasher);
-        let key = (version.clone(), hasher.finish());
-        if let Some(hit) = self.0.get(&key) {
+        let key = key_of(version, vocabulary);
+        if let Some(hit) = self.compiled.get(&key) {
             return Ok(hit);
         }
-        let compiled = Arc::new(caracal_policy::compile(policies, vocabulary)?);
-        self.0.insert(key, Arc::clone(&compiled));
+        let compiled = Arc::new(self.check(policies, vocabulary)?);
+        self.compiled.insert(key, Arc::clone(&compiled));
         Ok(compiled)
     }
+
+    /// Compiles policies that nobody asks yet, and keeps nothing.
+    pub(crate) fn check(
+        &self,
+        policies: &[PolicySource],
+        vocabulary: &Vocabulary,
+    ) -> Result<CompiledPolicy, PolicyErrors> {
+        let compile = || {
+            // A turn that was given up in a panic is as good as any other.
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            caracal_policy::compile(policies, vocabulary)
+        };
+        // On a runtime with several threads the others take over what this one had to do.
+        match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(compile),
+            _ => compile(),
+        }
+    }
+}
+
+fn key_of(version: &BundleVersion, vocabulary: &Vocabulary) -> [u8; 32] {
+    let mut names = String::new();
+    // Names and scopes hold no line breaks and no spaces.
+    for application in &vocabulary.applications {
+        names.push_str("a ");
+        names.push_str(application.as_str());
+        names.push('\n');
+    }
+    for (resource, scopes) in &vocabulary.resources {
+        names.push_str("r ");
+        names.push_str(resource.as_str());
+        for scope in scopes {
+            names.push(' ');
+            names.push_str(scope.as_str());
+        }
+        names.push('\n');
+    }
+    caracal_crypto::sha256_parts(&[version.as_str().as_bytes(), b"\n", names.as_bytes()])
 }
 
 /// The version of a set of policies.
