@@ -1,5 +1,7 @@
 //! The stories.
 
+mod apply;
+mod bad_files;
 mod clients;
 mod evidence_before_effect;
 mod evidence_export;
@@ -11,8 +13,11 @@ mod evidence_tampering;
 mod first_call;
 mod hygiene;
 mod introspection;
+mod listings;
 mod mandates;
 mod minting;
+mod operators;
+mod policies;
 mod refusals;
 mod streams;
 mod upstreams;

@@ -208,5 +208,16 @@ mod tests {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert!(cli.global.json && cli.global.zone.as_deref() == Some("z"));
         }
+        // An argument of the same name would take the flag's place.
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let is_flag = argument.get_long().is_some();
+                let taken =
+                    ["home", "server", "zone", "json"].contains(&argument.get_id().as_str());
+                assert!(is_flag || !taken, "`{}`", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 }

@@ -18,6 +18,7 @@ pub(crate) enum ZoneCommand {
     /// Show one zone
     Show {
         /// The zone, by name or id [default: as for every command]
+        #[arg(id = "shown", value_name = "ZONE")]
         zone: Option<String>,
     },
     /// List the keys that sign mandates
