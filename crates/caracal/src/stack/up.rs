@@ -13,6 +13,8 @@ use crate::stack::StackStatus;
 use crate::terminal;
 
 const WAIT: Duration = Duration::from_secs(30);
+/// How often the stack is looked at meanwhile.
+const POLL: Duration = Duration::from_millis(20);
 
 /// `caracal up`.
 pub(crate) async fn up(
@@ -43,20 +45,25 @@ pub(crate) async fn up(
     Ok(())
 }
 
-/// Starts the stack when none runs, and waits until it is ready.
+/// Starts the stack when none runs, and waits until it is ready. When one is ending, it waits for
+/// that first.
 pub(crate) async fn start(
     home: &Home,
     flags: &SettingsLayer,
     environment: &Environment,
 ) -> Outcome<StackStatus> {
     home.prepare()?;
-    if find_holder(home)?.is_some() {
-        let status = StackStatus::wait(home, WAIT).await?;
-        return if status.ready {
-            Ok(status)
-        } else {
-            Err(not_ready(home))
-        };
+    let deadline = Instant::now() + WAIT;
+    // One that is about to end, killed or told to stop, still holds the home for a moment.
+    while find_holder(home)?.is_some() {
+        let status = StackStatus::look(home).await?;
+        if status.ready {
+            return Ok(status);
+        }
+        if Instant::now() > deadline {
+            return Err(not_ready(home));
+        }
+        tokio::time::sleep(POLL).await;
     }
     // A mistake in the settings is told here, not in a log file.
     Settings::resolve(home.clone(), flags.clone(), environment, true)?;
@@ -94,7 +101,7 @@ pub(crate) async fn start(
         if Instant::now() > deadline {
             return Err(failed(&log, begin, "the stack is not ready after 30 s"));
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 
