@@ -3,6 +3,7 @@
 mod apply;
 mod bad_files;
 mod clients;
+mod crash_kills;
 mod evidence_before_effect;
 mod evidence_export;
 mod evidence_listing;
