@@ -18,6 +18,9 @@ use crate::follow::{Appender, Follower};
 use crate::view::{Loader, PolicyCache};
 use crate::{AdminError, Clock, Engine, EngineConfig};
 
+/// How many verified mandates are remembered; each takes about 1.5 KiB.
+const VERIFIED_MANDATES: u64 = 32_768;
+
 /// Why the engine cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -65,7 +68,7 @@ impl Engine {
             zones: papaya::HashMap::new(),
             zone_names: papaya::HashMap::new(),
             applications: papaya::HashMap::new(),
-            verified: moka::sync::Cache::new(100_000),
+            verified: moka::sync::Cache::new(VERIFIED_MANDATES),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             ledger_failing: AtomicBool::new(false),

@@ -14,6 +14,7 @@ mod engine {
     mod history;
     mod idempotency;
     mod issue;
+    mod keys;
     mod logs;
     mod mandates;
     mod policies;
