@@ -4,47 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, Decision, Event, EventType, Name, OperationRef, Provider, RefusalCode, RequestPath,
-    ResourceIdentifier, ScopeSet, UndeclaredOperation, ZoneId,
+    Anchor, Decision, Event, EventType, OperationRef, Provider, RefusalCode, RequestPath, ScopeSet,
+    UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, Question, RequestView};
 
 use crate::decide::{Asked, reason_text};
 use crate::live::LiveGuard;
 use crate::permit::Permit;
-use crate::verify::{OpenedMandate, chain_of, is_dead, is_for};
+use crate::verify::{OpenedMandate, chain_of};
 use crate::view::{Stored, ZoneView};
-use crate::{Engine, Refusal, ResourceEntry};
-
-/// What a request says about where it wants to go.
-#[derive(Debug, Clone, Default)]
-pub struct Selector {
-    /// The zone in the path.
-    pub zone: Option<String>,
-    /// The resource's name in the path.
-    pub name: Option<String>,
-    /// The value of `X-Caracal-Resource`.
-    pub header: Option<String>,
-}
-
-/// A mandate with the resource that it is used on.
-pub struct Target {
-    pub(crate) opened: OpenedMandate,
-    pub(crate) view: Arc<ZoneView>,
-    pub(crate) entry: Arc<ResourceEntry>,
-}
-
-impl Target {
-    /// The resource.
-    pub fn entry(&self) -> &ResourceEntry {
-        &self.entry
-    }
-
-    /// The zone.
-    pub fn zone(&self) -> ZoneId {
-        self.opened.handle.id
-    }
-}
+use crate::{Engine, Refusal, ResourceEntry, Target};
 
 /// A request that wants to become a call.
 pub struct CallRequest<'r> {
@@ -59,98 +29,6 @@ pub struct CallRequest<'r> {
 }
 
 impl Engine {
-    /// Finds the resource that a mandate is used on.
-    ///
-    /// # Errors
-    /// In this order: `resource_mismatch` when path, header and mandate contradict each other,
-    /// `resource_unknown`, `resource_mismatch` when the mandate is not for the resource.
-    pub async fn select_resource(
-        &self,
-        opened: OpenedMandate,
-        selector: &Selector,
-        request_id: &str,
-    ) -> Result<Target, Refusal> {
-        let view = opened.handle.view();
-        // A dead mandate learns nothing about resources.
-        let chain = chain_of(opened.claims(), None, None);
-        let found = match is_dead(&view, &chain, opened.decided_on) {
-            Some(anchor) => {
-                let refusal = revoked(&opened, anchor);
-                Err((refusal.code, refusal.detail))
-            }
-            None => self.find_target(&opened, &view, selector),
-        };
-        match found {
-            Ok(entry) => Ok(Target {
-                opened,
-                view,
-                entry,
-            }),
-            Err((code, why)) => {
-                let identifier = selector
-                    .name
-                    .as_deref()
-                    .and_then(|name| name.parse::<Name>().ok())
-                    .map(ResourceIdentifier::new);
-                let mut event = self.call_event(&opened, EventType::CallDenied, request_id);
-                event.resource = identifier;
-                self.refuse(&opened, event, Refusal::new(code, why)).await
-            }
-        }
-    }
-
-    fn find_target(
-        &self,
-        opened: &OpenedMandate,
-        view: &ZoneView,
-        selector: &Selector,
-    ) -> Result<Arc<ResourceEntry>, (RefusalCode, String)> {
-        let claims = opened.claims();
-        if selector
-            .zone
-            .as_ref()
-            .is_some_and(|zone| *zone != claims.zone.to_string())
-        {
-            let why = "the zone in the path is not the mandate's".to_owned();
-            return Err((RefusalCode::ResourceMismatch, why));
-        }
-        let header = selector.header.as_deref().map(|text| {
-            let identifier = text.parse::<ResourceIdentifier>().ok();
-            identifier.map(|identifier| identifier.name().to_string())
-        });
-        let name = match (&selector.name, header) {
-            (Some(path), Some(header)) if header.as_ref() != Some(path) => {
-                let why = "the path and `X-Caracal-Resource` name different resources".to_owned();
-                return Err((RefusalCode::ResourceMismatch, why));
-            }
-            (Some(path), _) => path.clone(),
-            (None, Some(Some(header))) => header,
-            (None, Some(None)) => {
-                let why = "`X-Caracal-Resource` is not of the form `resource://name`".to_owned();
-                return Err((RefusalCode::ResourceUnknown, why));
-            }
-            (None, None) => only_resource(&claims.aud).ok_or_else(|| {
-                let why = "the request does not say which resource it is for".to_owned();
-                (RefusalCode::ResourceMissing, why)
-            })?,
-        };
-        let entry = view.prepared.get(name.as_str()).ok_or_else(|| {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            (
-                RefusalCode::ResourceUnknown,
-                format!("no resource `{shown}` in this zone"),
-            )
-        })?;
-        let identifier = entry.resource().identifier().to_string();
-        if !is_for(claims, entry.resource()) || !claims.aud.contains(&identifier) {
-            return Err((
-                RefusalCode::ResourceMismatch,
-                format!("the mandate is not for `{identifier}`"),
-            ));
-        }
-        Ok(Arc::clone(entry))
-    }
-
     /// Decides on a call. When this returns a permit, its start is in the ledger and durable.
     ///
     /// # Errors
@@ -366,7 +244,7 @@ impl Engine {
     }
 
     /// Records a denial and answers with it.
-    async fn refuse<T>(
+    pub(crate) async fn refuse<T>(
         &self,
         opened: &OpenedMandate,
         mut event: Event,
@@ -460,7 +338,7 @@ struct Decided {
     refusal: Option<Refusal>,
 }
 
-fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
+pub(crate) fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
     let frozen =
         matches!(anchor, Anchor::Zone(zone) if opened.handle.view().is_revoked(Anchor::Zone(zone)));
     if frozen {
@@ -470,17 +348,6 @@ fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
         RefusalCode::MandateRevoked,
         format!("the mandate's {} is revoked", anchor.noun()),
     )
-}
-
-/// The name of the resource of a mandate for exactly one.
-fn only_resource(audiences: &[String]) -> Option<String> {
-    let mut names = audiences
-        .iter()
-        .filter_map(|aud| aud.strip_prefix("resource://"));
-    match (names.next(), names.next()) {
-        (Some(only), None) => Some(only.to_owned()),
-        _ => None,
-    }
 }
 
 fn digest_of_call(view: &ZoneView, opened: &OpenedMandate, request: &CallRequest<'_>) -> String {
