@@ -3,10 +3,7 @@
 mod apply;
 mod bad_files;
 mod clients;
-<<<<<<< /tmp/mrg/head
-=======
 mod crash_full;
->>>>>>> tests/stories.rs
 mod crash_kills;
 mod evidence_before_effect;
 mod evidence_export;
