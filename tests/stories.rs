@@ -3,6 +3,10 @@
 mod apply;
 mod bad_files;
 mod clients;
+<<<<<<< /tmp/mrg/work
+mod databases;
+=======
+>>>>>>> tests/stories.rs
 mod crash_full;
 mod crash_kills;
 mod evidence_before_effect;
@@ -17,9 +21,12 @@ mod hygiene;
 mod introspection;
 mod listings;
 mod mandates;
+mod master_key;
 mod minting;
 mod operators;
 mod policies;
+mod quickstart;
 mod refusals;
+mod server;
 mod streams;
 mod upstreams;

@@ -118,8 +118,9 @@ impl StateStore for Embedded {
     }
 
     async fn close(&self) {
-        self.state.writer.close().await;
+        // The last connection to end takes the WAL into the file; a reader's cannot.
         self.state.readers.close().await;
+        self.state.writer.close().await;
         self.state
             .watchers
             .lock()
