@@ -531,3 +531,39 @@ async fn a_stack_starts_on_every_damaged_ledger_and_takes_calls() {
         goes_on(stack, &scene, case, index).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tampering_under_a_running_server_is_named_at_once() {
+    let scene = Scene::set().await;
+    for name in [
+        "a subtly altered leaf",
+        "a dropped leaf",
+        "two bodies swapped",
+        "a leaf that claims another log",
+        "bytes that are no JSON",
+        "the tail cut by one",
+        "the tail cut by many",
+        "a negative sequence number",
+    ] {
+        let case = CASES.iter().find(|case| case.name == name).unwrap();
+        let mut stack = copy_of(&scene.protected.stack);
+        stack.up();
+        (case.tamper)(&open_ledger(&stack.home), &scene);
+        let (index, _) = (case.bad)(&scene);
+        assert_names(&verify(&stack, name), &scene.log, index, name);
+        // It goes on: the tree is in memory, and what is written next is signed with it.
+        let client = &scene.protected.client;
+        let client = Client::new(&stack, &client.id, &client.secret);
+        let mandate = client.mint("resource://items", "items:read").await;
+        let answer = client.call("GET", "/r/items/after", &mandate).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+        stack.events("acme");
+        assert_names(&verify(&stack, name), &scene.log, index, name);
+        // An export shows the same.
+        let dir = stack.beside().join("export");
+        let dir = dir.to_str().unwrap();
+        stack.cli(&["audit", "export", dir, "--zone", "acme"]).ok();
+        let output = stack.cli(&["audit", "verify", dir, "--json"]).fails(1);
+        assert_eq!(output.json()["first_bad"]["log"], *scene.log, "{name}");
+    }
+}
