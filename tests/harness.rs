@@ -16,8 +16,8 @@ pub use mandates::{Answer, Client, claims, http};
 pub use protected::Protected;
 pub use python::python;
 pub use raw::{Head, Raw, RawUpstream};
-pub use stack::{Stack, binary};
-pub use upstream::{KEY, Recorded, Upstream};
+pub use stack::Stack;
+pub use upstream::{KEY, Upstream};
 
 /// Waits until a condition holds; fails with `what` after 20 s.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {

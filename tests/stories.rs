@@ -3,12 +3,9 @@
 mod apply;
 mod bad_files;
 mod clients;
-<<<<<<< /tmp/mrg/work
-mod databases;
-=======
->>>>>>> tests/stories.rs
 mod crash_full;
 mod crash_kills;
+mod databases;
 mod evidence_before_effect;
 mod evidence_export;
 mod evidence_listing;

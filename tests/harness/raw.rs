@@ -107,14 +107,6 @@ impl Raw {
         Ok((size > 0).then(|| String::from_utf8(data).unwrap()))
     }
 
-    /// True when the other side has ended the connection, or does so now.
-    pub fn is_ended(&mut self) -> bool {
-        match self.0.fill_buf() {
-            Ok(bytes) => bytes.is_empty(),
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        }
-    }
-
     fn line(&mut self) -> Result<String, Error> {
         let mut line = String::new();
         if self.0.read_line(&mut line)? == 0 || !line.ends_with('\n') {

@@ -47,10 +47,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
 fn assert_nowhere(stack: &Stack, secrets: &[(&str, String)], when: &str) {
     let mut found = Vec::new();
     files(stack.beside(), &mut found);
-    assert!(
-        found.iter().any(|f| f.ends_with("state.db-wal")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|f| f.ends_with("state.db")), "{found:?}");
     assert!(
         found.iter().any(|f| f.ends_with("caracal.log")),
         "{found:?}"

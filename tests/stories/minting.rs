@@ -331,7 +331,8 @@ async fn every_bad_form_has_its_own_answer() {
     let grant = "grant_type=client_credentials&resource=resource://mail";
     let many: String = (0..200).map(|i| format!("&p{i}=1")).collect();
     let exchange = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange";
-    let table: Vec<(Vec<(&str, &str)>, Vec<u8>, u16, &str)> = vec![
+    type Row<'a> = (Vec<(&'a str, &'a str)>, Vec<u8>, u16, &'a str);
+    let table: Vec<Row<'_>> = vec![
         (vec![auth, form], b"".into(), 400, "invalid_request"),
         (
             vec![auth, form],

@@ -321,9 +321,12 @@ fn the_local_socket_is_for_its_owner() {
     }
 }
 
+/// Methods and paths.
+type Seen = Arc<Mutex<BTreeSet<(String, String)>>>;
+
 /// A relay to the control API that notes what is asked.
-fn recorder(console: String) -> (RawUpstream, Arc<Mutex<BTreeSet<(String, String)>>>) {
-    let seen = Arc::<Mutex<BTreeSet<_>>>::default();
+fn recorder(console: String) -> (RawUpstream, Seen) {
+    let seen = Seen::default();
     let notes = Arc::clone(&seen);
     let relay = RawUpstream::start(move |mut peer| {
         while let Some(head) = peer.find_head() {

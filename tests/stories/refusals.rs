@@ -136,7 +136,7 @@ async fn each_refusal_has_its_status_and_code() {
         .unwrap()
         .to_owned();
     let read = world.client.mint("resource://items", "items:read").await;
-    let (zone, all, read) = (&*world.zone, &*all, &*read);
+    let (all, read) = (&*all, &*read);
     let foreign_zone = "zone_018bcfe5-6800-7000-8000-000000000000";
 
     // (method, target, mandate, more headers, status, code)
@@ -223,7 +223,7 @@ async fn each_refusal_has_its_status_and_code() {
     ));
     table.push((
         "GET",
-        format!("/zones/refusals/r/items/a"),
+        "/zones/refusals/r/items/a".to_owned(),
         Some(read),
         "",
         403,

@@ -151,7 +151,8 @@ fn a_home_has_one_stack() {
 
 #[test]
 fn settings_that_cannot_be_are_told_before_anything_starts() {
-    let table: &[(&[(&str, &str)], &str, &[&str])] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+    let table: &[Row<'_>] = &[
         (
             &[],
             "sts_listen = \"localhost:0\"\nnonsense = 1\n",

@@ -1,7 +1,7 @@
 //! Bytes pass as they come, both ways, and a revocation cuts what is under way.
 
+use std::sync::Mutex;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Head, Raw, RawUpstream, Stack, claims, until};
@@ -117,14 +117,15 @@ async fn an_upload_and_its_answer_pass_at_the_same_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_cuts_running_and_idle_streams_and_no_others() {
-    let released = Arc::new(Mutex::new(()));
-    let held = Arc::clone(&released);
+    let (hold, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
     let upstream = RawUpstream::start(move |mut peer| {
         let Some(head) = peer.find_head() else { return };
         peer.send(SSE);
         peer.send_chunk("data: 0\n\n");
         if head.first.contains("/idle") || head.first.contains("/other") {
-            drop(held.lock());
+            // Until the story lets go.
+            let _ = released.lock().unwrap().recv();
             peer.send_chunk("");
             return;
         }
@@ -133,7 +134,6 @@ async fn a_revocation_cuts_running_and_idle_streams_and_no_others() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    let hold = released.lock().unwrap();
     let (stack, client) = open(&upstream).await;
     let mandate = client.mint("resource://feed", "").await;
     let other = client.mint("resource://feed", "").await;
