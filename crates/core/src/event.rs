@@ -138,86 +138,88 @@ pub struct OperationRef {
 
 /// One event. `log` and `index` are filled in when it is appended. It holds ids, never
 /// personal data and never a secret.
+///
+/// The fields stand in the order of RFC 8785, so that plain serializing is canonical.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// The id.
-    pub id: EventId,
-    /// When it happened, in zone time.
-    pub time: Timestamp,
-    /// The zone.
-    pub zone: ZoneId,
-    /// The process that recorded it.
-    pub node: NodeId,
-    /// What happened.
-    #[serde(rename = "type")]
-    pub event_type: EventType,
-    /// The request it belongs to; start and end of a call share it.
-    pub request_id: String,
     /// The application, where one was authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationId>,
-    /// The session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionId>,
-    /// The subject.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<SubjectId>,
-    /// The mandate that was issued or used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mandate: Option<crate::MandateId>,
-    /// Who administered: an operator's id, or `local` for the local socket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<String>,
-    /// The id of the object that was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// The name of the object that was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_name: Option<Name>,
-    /// The resource; for several, the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<ResourceIdentifier>,
-    /// Every resource, where there are several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Vec<ResourceIdentifier>>,
-    /// The scopes that were asked for or used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<ScopeSet>,
-    /// The operation of a call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<OperationRef>,
-    /// Salted digest of the decision's inputs, in hex.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs_digest: Option<String>,
     /// What was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// The gate that decided, or why a call ended as it did.
+    /// The id.
+    pub id: EventId,
+    /// Its leaf index in that log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub index: Option<u64>,
+    /// Salted digest of the decision's inputs, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_digest: Option<String>,
+    /// How long the call took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// The log it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogId>,
+    /// The mandate that was issued or used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<crate::MandateId>,
+    /// The process that recorded it.
+    pub node: NodeId,
+    /// The operation of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationRef>,
+    /// Who administered: an operator's id, or `local` for the local socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// The determining policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<Name>>,
     /// The bundle that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<BundleVersion>,
-    /// The upstream's status.
+    /// The gate that decided, or why a call ended as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// How long the call took, in milliseconds.
+    pub reason: Option<String>,
+    /// The request it belongs to; start and end of a call share it.
+    pub request_id: String,
+    /// The resource; for several, the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<u64>,
+    pub resource: Option<ResourceIdentifier>,
+    /// Every resource, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<ResourceIdentifier>>,
     /// The revision of the commit that this event came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// The log it stands in.
+    /// The scopes that were asked for or used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<LogId>,
-    /// Its leaf index in that log.
+    pub scopes: Option<ScopeSet>,
+    /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<u64>,
+    pub session: Option<SessionId>,
+    /// The upstream's status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectId>,
+    /// The id of the object that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The name of the object that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_name: Option<Name>,
+    /// When it happened, in zone time.
+    pub time: Timestamp,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
     /// The version of this format: 1.
     pub v: u8,
+    /// The zone.
+    pub zone: ZoneId,
 }
 
 impl Event {

@@ -35,7 +35,7 @@ pub struct LogVerifier<'h> {
     /// Certainly bad, at exactly this index.
     exact: Option<BadLeaf>,
     /// The first leaf that was stored under another index than the next one.
-    displaced: Option<BadLeaf>,
+    displaced: Option<Displaced>,
     /// The smallest size at which a checkpoint has another root.
     mismatch: Option<Mismatch>,
 }
@@ -50,6 +50,14 @@ struct Mismatch {
     size: u64,
     covered: u64,
     label: String,
+}
+
+/// A leaf that is not the next of the log.
+struct Displaced {
+    /// The index that it is stored under.
+    stored_as: u64,
+    /// What is said when the right one does not come.
+    bad: BadLeaf,
 }
 
 impl<'h> LogVerifier<'h> {
@@ -124,9 +132,12 @@ impl<'h> LogVerifier<'h> {
         }
         let position = self.tree.size;
         if index != position {
-            self.displaced.get_or_insert_with(|| BadLeaf {
-                index: position,
-                why: format!("the leaf is missing: the next one is stored as {index}"),
+            self.displaced.get_or_insert_with(|| Displaced {
+                stored_as: index,
+                bad: BadLeaf {
+                    index: position,
+                    why: format!("the leaf is missing: the next one is stored as {index}"),
+                },
             });
             return;
         }
@@ -152,10 +163,13 @@ impl<'h> LogVerifier<'h> {
             index,
             why: "the leaf differs from the one that a signed checkpoint demands".to_owned(),
         });
-        // The log went on where a leaf was displaced: that one was too many.
+        // The log went on where a leaf was displaced, or had ended before it: that one was too many.
         let (extra, gap) = match self.displaced {
-            Some(bad) if bad.index < self.tree.size => (Some(bad), None),
-            gap => (None, gap),
+            Some(Displaced { bad, .. }) if bad.index < self.tree.size => (Some(bad), None),
+            Some(Displaced { bad, stored_as }) if stored_as < bad.index && bad.index >= largest => {
+                (Some(bad), None)
+            }
+            displaced => (None, displaced.map(|displaced| displaced.bad)),
         };
         let certain = [self.exact, gap, missing, located]
             .into_iter()
