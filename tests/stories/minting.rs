@@ -299,6 +299,18 @@ async fn scopes_are_all_or_nothing() {
         let gate = answer.json()["gate"].clone();
         assert_eq!(gate == "policy", code == "access_denied", "{what}: {gate}");
     }
+    // A client of another zone has its own resources of these names, and not this zone's.
+    let second = stack.apply(&ZONE.replace("zone: minting", "zone: second"));
+    let stranger = stack.client(&second, "anton");
+    refused(
+        "stranger",
+        &stranger.try_mint(&mail_url, "").await,
+        400,
+        "invalid_target",
+    );
+    let own = claims(&stranger.mint(mail, "").await);
+    assert_eq!(own["zone"], second["zone"]["id"]);
+
     let answer = nobody.try_mint(mail, "").await;
     refused("nobody", &answer, 403, "access_denied");
 
