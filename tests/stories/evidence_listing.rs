@@ -238,6 +238,14 @@ async fn every_decision_is_explained() {
         let refused: Vec<_> = gates.iter().filter(|(_, o)| o == "refused").collect();
         assert_eq!(refused.len(), 1, "{explained}");
         assert_eq!(refused[0].0, gate, "{explained}");
+        // Nothing is told of what was not asked any more.
+        for later in explained["gates"].as_array().unwrap() {
+            let is_silent = later["detail"].as_str().unwrap_or_default().is_empty();
+            assert!(
+                later["outcome"] != "not reached" || is_silent,
+                "{explained}"
+            );
+        }
     };
     refused(&explained, "scope");
 

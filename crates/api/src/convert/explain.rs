@@ -131,7 +131,7 @@ pub(crate) fn event_explanation(explained: Explained) -> EventExplanation {
             .map(|gate| GateView {
                 gate: gate.gate,
                 outcome: gate.outcome,
-                detail: Some(gate.detail),
+                detail: Some(gate.detail).filter(|detail| !detail.is_empty()),
             })
             .collect(),
         policies: explained

@@ -109,7 +109,12 @@ fn gates_of(event: &Event, related: &[Event]) -> Vec<Gate> {
             Gate {
                 gate: gate.to_owned(),
                 outcome: outcome.to_owned(),
-                detail: detail_of(gate, event, related),
+                // Nothing is known of a gate that was not reached.
+                detail: if outcome == "not reached" {
+                    String::new()
+                } else {
+                    detail_of(gate, event, related)
+                },
             }
         })
         .filter(|gate| gate.gate != "upstream" || is_call(event))
