@@ -40,6 +40,8 @@ impl Engine {
     ) -> Result<Page, AdminError> {
         admin.operator.require(Role::Auditor, zone)?;
         query.zone = Some(zone);
+        // Ends of calls that wait for others belong to what has happened.
+        self.settle().await;
         query.limit = query.limit.clamp(1, 1000);
         self.evidence().search(query).await.map_err(unavailable)
     }

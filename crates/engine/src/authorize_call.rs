@@ -240,7 +240,7 @@ impl Engine {
         finished.resource = started.resource.clone();
         finished.operation = started.operation.clone();
         finished.reason = Some(reason.to_owned());
-        self.record_later(Arc::clone(&opened.handle), finished);
+        self.record_later(&opened.handle, &finished);
     }
 
     /// Records a denial and answers with it.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use caracal_core::{ApplicationId, Event, EventId, EventType, Name, NodeId, ZoneId};
-use caracal_crypto::{Keyring, VerifiedMandate};
-use caracal_store::{EvidenceStore, StateStore};
+use caracal_crypto::Keyring;
+use caracal_store::{Entry, EvidenceStore, StateStore};
 use jiff::{Timestamp, Unit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Clock;
+use crate::verify::KnownMandate;
 use crate::view::{Loader, PolicyCache};
 use crate::zone_handle::ZoneHandle;
 
@@ -40,7 +41,10 @@ pub(crate) struct Inner {
     pub(crate) zones: papaya::HashMap<ZoneId, Arc<ZoneHandle>>,
     pub(crate) zone_names: papaya::HashMap<Name, ZoneId>,
     pub(crate) applications: papaya::HashMap<ApplicationId, ZoneId>,
-    pub(crate) verified: moka::sync::Cache<[u8; 32], VerifiedMandate>,
+    pub(crate) verified: moka::sync::Cache<[u8; 32], KnownMandate>,
+    /// Events that nobody waits for, until the next few go to the ledger together.
+    pub(crate) later: std::sync::Mutex<Vec<Entry>>,
+    pub(crate) later_turn: tokio::sync::Mutex<()>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     pub(crate) ledger_failing: AtomicBool,

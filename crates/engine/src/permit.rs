@@ -177,7 +177,6 @@ impl Permit {
         event.reason = outcome.reason.map(str::to_owned);
         let took = now.duration_since(self.started.time).as_millis();
         event.latency_ms = Some(u64::try_from(took).unwrap_or(0));
-        self.engine
-            .record_later(Arc::clone(&self.opened.handle), event);
+        self.engine.record_later(&self.opened.handle, &event);
     }
 }

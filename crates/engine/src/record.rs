@@ -1,5 +1,8 @@
 //! Recording decision events: they take no lock of the zone, only a place in a batch.
 
+use std::sync::PoisonError;
+use std::time::Duration;
+
 use caracal_core::Event;
 use caracal_ledger::{LeafDraft, Receipt};
 use caracal_store::Entry;
@@ -7,6 +10,11 @@ use thiserror::Error;
 
 use crate::Engine;
 use crate::zone_handle::ZoneHandle;
+
+/// How long the end of a call waits for others.
+const PAUSE: Duration = Duration::from_millis(10);
+/// With so many waiting, they go at once.
+const MANY: usize = 512;
 
 /// The evidence could not be written, so what it is about must not happen.
 #[derive(Debug, Clone, Error)]
@@ -20,21 +28,9 @@ impl Engine {
         handle: &ZoneHandle,
         event: Event,
     ) -> Result<Receipt, RecordError> {
-        // Every decision is recorded before it has an effect, so this stops them all.
-        if handle.is_stuck() {
-            let why = "the zone's stored state cannot be followed; see the server's log";
-            return Err(RecordError(why.to_owned()));
-        }
-        let view = handle.view();
-        let log = view
-            .log()
-            .ok_or_else(|| RecordError("the zone has no log".to_owned()))?;
-        let draft = LeafDraft::new(&event, log.id).map_err(|e| RecordError(e.to_string()))?;
+        let entry = entry(handle, &event)?;
         let receipts = self
-            .append(vec![Entry {
-                draft,
-                revision: None,
-            }])
+            .append(vec![entry])
             .await
             .map_err(|e| RecordError(e.to_string()))?;
         receipts
@@ -43,13 +39,61 @@ impl Engine {
             .ok_or_else(|| RecordError("no receipt".to_owned()))
     }
 
-    /// Records an event without making anybody wait. Closing the engine waits for it.
-    pub(crate) fn record_later(&self, handle: std::sync::Arc<ZoneHandle>, event: Event) {
+    /// Records an event without making anybody wait. Several go to the ledger together, so that
+    /// the ends of calls do not stand in the way of their beginnings. Closing the engine waits
+    /// for all of them.
+    pub(crate) fn record_later(&self, handle: &ZoneHandle, event: &Event) {
+        let entry = match entry(handle, event) {
+            Ok(entry) => entry,
+            Err(error) => return lost(1, &error),
+        };
+        let mut later = self.0.later.lock().unwrap_or_else(PoisonError::into_inner);
+        later.push(entry);
+        let pause = match later.len() {
+            1 => PAUSE,
+            MANY => Duration::ZERO,
+            _ => return,
+        };
+        drop(later);
         let engine = self.clone();
         self.0.tasks.spawn(async move {
-            if let Err(error) = engine.record(&handle, event).await {
-                tracing::warn!(%error, "the end of a call could not be recorded; its outcome stays unknown");
-            }
+            tokio::time::sleep(pause).await;
+            engine.settle().await;
         });
     }
+
+    /// Writes what [`Self::record_later`] holds, and waits for what it is writing.
+    pub(crate) async fn settle(&self) {
+        let _turn = self.0.later_turn.lock().await;
+        let entries =
+            std::mem::take(&mut *self.0.later.lock().unwrap_or_else(PoisonError::into_inner));
+        let count = entries.len();
+        if count > 0
+            && let Err(error) = self.append(entries).await
+        {
+            lost(count, &error);
+        }
+    }
+}
+
+fn lost(count: usize, error: &dyn std::error::Error) {
+    tracing::warn!(count, %error, "ends of calls could not be recorded; their outcome stays unknown");
+}
+
+/// The leaf of a decision event.
+fn entry(handle: &ZoneHandle, event: &Event) -> Result<Entry, RecordError> {
+    // Every decision is recorded before it has an effect, so this stops them all.
+    if handle.is_stuck() {
+        let why = "the zone's stored state cannot be followed; see the server's log";
+        return Err(RecordError(why.to_owned()));
+    }
+    let view = handle.view();
+    let log = view
+        .log()
+        .ok_or_else(|| RecordError("the zone has no log".to_owned()))?;
+    let draft = LeafDraft::new(event, log.id).map_err(|e| RecordError(e.to_string()))?;
+    Ok(Entry {
+        draft,
+        revision: None,
+    })
 }

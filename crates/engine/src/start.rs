@@ -69,6 +69,8 @@ impl Engine {
             zone_names: papaya::HashMap::new(),
             applications: papaya::HashMap::new(),
             verified: moka::sync::Cache::new(VERIFIED_MANDATES),
+            later: std::sync::Mutex::default(),
+            later_turn: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             ledger_failing: AtomicBool::new(false),

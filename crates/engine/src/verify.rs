@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use caracal_core::{Anchor, MandateClaims, Provider, RefusalCode, Resource, Revision};
+use caracal_core::{Anchor, KeyId, MandateClaims, Provider, RefusalCode, Resource, Revision};
 use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
 
 use crate::Engine;
@@ -25,6 +25,13 @@ impl OpenedMandate {
     }
 }
 
+/// A mandate that was verified before, by this key.
+#[derive(Clone)]
+pub(crate) struct KnownMandate {
+    key: KeyId,
+    mandate: VerifiedMandate,
+}
+
 impl Engine {
     /// Verifies a mandate: signature, issuer, time and history.
     ///
@@ -32,29 +39,45 @@ impl Engine {
     /// `mandate_invalid`, `mandate_expired`, or `feed_stale` when this node is behind the one
     /// that issued it.
     pub async fn open_mandate(&self, text: &str) -> Result<OpenedMandate, RefusalCode> {
-        let mandate = UnverifiedMandate::parse(text).map_err(refusal)?;
-        let zone = mandate.zone();
+        let digest = caracal_crypto::sha256(text.as_bytes());
+        let known = self.0.verified.get(&digest);
+        let unverified = match known {
+            Some(_) => None,
+            None => Some(UnverifiedMandate::parse(text).map_err(refusal)?),
+        };
+        let zone = match (&known, &unverified) {
+            (Some(known), _) => known.mandate.claims().zone,
+            (None, Some(unverified)) => unverified.zone(),
+            (None, None) => return Err(RefusalCode::MandateInvalid),
+        };
         let handle = self.zone_handle(zone).ok_or(RefusalCode::MandateInvalid)?;
         if handle.is_stuck() {
             return Err(RefusalCode::FeedStale);
         }
         let view = handle.view();
         let now = self.now();
-        // Also for a mandate that was verified before: its key may have been dropped since.
-        let key = view
-            .keys
-            .find(mandate.kid())
-            .ok_or(RefusalCode::MandateInvalid)?;
-        let verified = match self.0.verified.get(&mandate.digest()) {
-            Some(held) if held.claims().exp > now.as_second() => held,
-            Some(_) => return Err(RefusalCode::MandateExpired),
-            None => {
-                let issuer = &view.zone.value.issuer;
-                let verified =
-                    caracal_crypto::verify_mandate(&mandate, key, issuer, now).map_err(refusal)?;
-                self.0.verified.insert(mandate.digest(), verified.clone());
-                verified
+        let verified = match (known, unverified) {
+            (Some(known), _) => {
+                // Its key may have been dropped since it was verified, and its time has gone on.
+                view.keys
+                    .find(known.key)
+                    .ok_or(RefusalCode::MandateInvalid)?;
+                if known.mandate.claims().exp <= now.as_second() {
+                    return Err(RefusalCode::MandateExpired);
+                }
+                known.mandate
             }
+            (None, Some(unverified)) => {
+                let key = unverified.kid();
+                let public = view.keys.find(key).ok_or(RefusalCode::MandateInvalid)?;
+                let issuer = &view.zone.value.issuer;
+                let mandate = caracal_crypto::verify_mandate(&unverified, public, issuer, now)
+                    .map_err(refusal)?;
+                let known = KnownMandate { key, mandate };
+                self.0.verified.insert(digest, known.clone());
+                known.mandate
+            }
+            (None, None) => return Err(RefusalCode::MandateInvalid),
         };
         let decided_on = self
             .check_position(&handle, &view, &verified.claims().rev)
