@@ -194,7 +194,11 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// The scopes that were asked for or used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::scope::list"
+    )]
     pub scopes: Option<ScopeSet>,
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -268,6 +272,24 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scopes_are_a_list() {
+        let scopes: ScopeSet = "b a".parse().unwrap();
+        let id = |n| uuid::Uuid::from_u128(n);
+        let mut event = Event::new(
+            EventId::from_uuid(id(1)),
+            Timestamp::UNIX_EPOCH,
+            ZoneId::from_uuid(id(2)),
+            NodeId::from_uuid(id(3)),
+            EventType::CallStarted,
+            "req",
+        );
+        event.scopes = Some(scopes);
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["scopes"], serde_json::json!(["a", "b"]));
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
 
     #[test]
     fn the_text_of_a_type_is_what_serde_writes() {

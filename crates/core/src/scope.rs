@@ -148,6 +148,28 @@ impl<'de> Deserialize<'de> for ScopeSet {
     }
 }
 
+/// For `#[serde(with)]`: an optional set as a JSON array, where a list is more natural than
+/// OAuth's text.
+pub(crate) mod list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Scope, ScopeSet};
+
+    pub(crate) fn serialize<S: Serializer>(
+        set: &Option<ScopeSet>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        set.as_ref().map(|set| &set.0).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<ScopeSet>, D::Error> {
+        let scopes = Option::<Vec<Scope>>::deserialize(deserializer)?;
+        Ok(scopes.map(ScopeSet::from_iter))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
