@@ -28,19 +28,31 @@ impl<'h> HintTrack<'h> {
         }
     }
 
-    /// Takes the next stored hash and compares it with the hash of the real leaf.
+    /// Takes the next stored hash and compares it with the hash of the real leaf. What is
+    /// stored may end a little before the log does; from there on the real leaves stand in:
+    /// if all of it together hashes to a signed checkpoint, every part of it is proven.
     pub(super) fn compare(&mut self, actual: &LeafHash, heads: &BTreeMap<u64, Vec<Head>>) {
         let index = self.tree.size;
-        if let Some(hint) = self.advance(heads)
-            && hint != *actual
-        {
-            self.differs_at.get_or_insert(index);
+        match self.hashes.next() {
+            Some(hint) => {
+                self.append(hint, heads);
+                if hint != *actual {
+                    self.differs_at.get_or_insert(index);
+                }
+            }
+            // Without a difference there is nothing to prove.
+            None if self.differs_at.is_some() => self.append(*actual, heads),
+            None => {}
         }
     }
 
     /// Takes what is left, up to the size of the largest checkpoint.
     pub(super) fn drain(&mut self, largest: u64, heads: &BTreeMap<u64, Vec<Head>>) {
-        while self.tree.size < largest && self.advance(heads).is_some() {}
+        while self.tree.size < largest
+            && let Some(hint) = self.hashes.next()
+        {
+            self.append(hint, heads);
+        }
     }
 
     /// The first difference, if the stored hash there is proven.
@@ -48,15 +60,13 @@ impl<'h> HintTrack<'h> {
         self.differs_at.filter(|index| *index < self.proven)
     }
 
-    fn advance(&mut self, heads: &BTreeMap<u64, Vec<Head>>) -> Option<LeafHash> {
-        let hint = self.hashes.next()?;
-        self.tree.append(hint);
+    fn append(&mut self, hash: LeafHash, heads: &BTreeMap<u64, Vec<Head>>) {
+        self.tree.append(hash);
         if let Some(heads) = heads.get(&self.tree.size) {
             let root = self.tree.root();
             if heads.iter().any(|head| head.root == root) {
                 self.proven = self.tree.size;
             }
         }
-        Some(hint)
     }
 }

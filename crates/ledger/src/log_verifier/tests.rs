@@ -156,7 +156,7 @@ fn unproven_hints_are_ignored() {
     // Stored hashes that were changed to point elsewhere, or to hide the change.
     let mut pointing = honest.clone();
     pointing[2] = altered(2);
-    for hints in [pointing, leaves.clone(), honest[..9].to_vec(), vec![]] {
+    for hints in [pointing, leaves.clone(), honest[..6].to_vec(), vec![]] {
         let report = Case::signed(std::slice::from_ref(&note))
             .hinted(&hints)
             .run(&log, &leaves);
@@ -189,6 +189,25 @@ fn hints_proven_by_a_smaller_checkpoint_help_up_to_there() {
     leaves[7] = altered(7);
     let report = Case::signed(&notes).hinted(&hints).run(&log, &leaves);
     assert_eq!((first_bad(&report), report.covered), (Some(5), 5));
+}
+
+/// The index may be a moment behind the log.
+#[test]
+fn hints_that_end_before_the_log_help_as_well() {
+    let log = TestLog::new();
+    let honest = leaves(10);
+    let note = log.checkpoint(&honest);
+    for hinted in 4..10 {
+        let case = Case::signed(std::slice::from_ref(&note)).hinted(&honest[..hinted]);
+        let mut leaves = honest.clone();
+        leaves[3] = altered(3);
+        assert_eq!(first_bad(&case.run(&log, &leaves)), Some(3), "{hinted}");
+        // A second one beyond the hints: nothing is proven any more.
+        leaves[9] = altered(9);
+        let report = case.run(&log, &leaves);
+        assert_eq!(first_bad(&report), Some(0), "{hinted}");
+        assert!(case.run(&log, &honest).is_ok());
+    }
 }
 
 #[test]
