@@ -7,6 +7,7 @@ mod mandates;
 mod protected;
 mod python;
 mod raw;
+mod scrape;
 mod stack;
 mod upstream;
 
@@ -16,6 +17,7 @@ pub use mandates::{Answer, Client, claims, http};
 pub use protected::Protected;
 pub use python::python;
 pub use raw::{Head, Raw, RawUpstream};
+pub use scrape::Scrape;
 pub use stack::Stack;
 pub use upstream::{KEY, Upstream};
 

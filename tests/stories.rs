@@ -19,6 +19,7 @@ mod introspection;
 mod listings;
 mod mandates;
 mod master_key;
+mod metrics;
 mod minting;
 mod operators;
 mod policies;

@@ -52,6 +52,7 @@ impl Api {
             .route_layer(from_fn_with_state(self.clone(), authenticate))
             .merge(open)
             .route("/", get(routes::root))
+            .route("/metrics", get(routes::metrics))
             .fallback(routes::unknown)
             .layer(from_fn_with_state(self.clone(), finish))
             .with_state(self.clone())

@@ -69,6 +69,9 @@ fn write_problem(response: Response, id: &str) -> Response {
         None => of_status(status).into_problem(),
     };
     id.clone_into(&mut problem.request_id);
+    // Every code is a word of ours, see `Refusal`.
+    metrics::counter!("caracal_console_refusals_total", "code" => problem.code.clone())
+        .increment(1);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let media_type = HeaderValue::from_static(Problem::MEDIA_TYPE);
     parts.headers.insert(CONTENT_TYPE, media_type);

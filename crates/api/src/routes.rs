@@ -11,6 +11,7 @@ mod freeze;
 mod instance;
 mod keys;
 mod logs;
+mod metrics;
 mod nodes;
 mod policies;
 mod providers;
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::refusal::Refusal;
 
+pub(crate) use metrics::metrics;
 pub(crate) use root::root;
 
 /// What only operators reach.

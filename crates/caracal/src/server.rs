@@ -5,6 +5,7 @@ mod door;
 mod listen;
 mod log;
 mod master_key;
+mod metrics;
 mod port_holder;
 mod serve;
 mod settings;

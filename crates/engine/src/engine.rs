@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     pub(crate) ledger_failing: AtomicBool,
+    pub(crate) metrics: std::sync::OnceLock<crate::MetricsSource>,
 }
 
 impl Engine {

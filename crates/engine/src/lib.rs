@@ -26,6 +26,7 @@ mod listing;
 mod live;
 mod log;
 mod metadata;
+mod metrics_page;
 mod operator;
 mod permit;
 mod plan;
@@ -69,6 +70,9 @@ pub use issue_error::IssueError;
 pub use keys::{KeyInfo, PUBLISH_AHEAD_SECONDS};
 pub use listing::Listing;
 pub use metadata::ZoneMetadata;
+pub use metrics_page::{
+    METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, MetricsSource, MetricsWriter, OnThisMachine,
+};
 pub use operator::Operator;
 pub use permit::{Outcome, Permit};
 pub use plan::AppliedChange;

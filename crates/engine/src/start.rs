@@ -74,6 +74,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             ledger_failing: AtomicBool::new(false),
+            metrics: std::sync::OnceLock::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();
         let mut damaged = Vec::new();

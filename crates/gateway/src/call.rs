@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use caracal_engine::{Outcome, Permit};
+use tokio::time::Instant;
 
 use crate::connection::ConnectionState;
+use crate::meters::meters;
 
 /// Holds the permit and records the end exactly once: when the answer is complete, when
 /// something fails, or when this is dropped because client, process or connection went away.
@@ -12,14 +14,17 @@ pub(crate) struct Call {
     permit: Option<Permit>,
     connection: Arc<ConnectionState>,
     status: Option<u16>,
+    received: Instant,
 }
 
 impl Call {
-    pub(crate) fn new(permit: Permit, connection: Arc<ConnectionState>) -> Self {
+    /// `received` is when the head of the request was there.
+    pub(crate) fn new(permit: Permit, connection: Arc<ConnectionState>, received: Instant) -> Self {
         Self {
             permit: Some(permit),
             connection,
             status: None,
+            received,
         }
     }
 
@@ -31,6 +36,7 @@ impl Call {
     /// Notes that the upstream's answer began.
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);
+        meters().answered(status);
     }
 
     /// True once a revocation has ended the authority of the call.
@@ -43,6 +49,7 @@ impl Call {
     /// Records the end; what comes later changes nothing.
     pub(crate) fn finish(&mut self, reason: Option<&'static str>) {
         if let Some(permit) = self.permit.take() {
+            meters().ended(reason, self.received.elapsed());
             permit.finish(Outcome {
                 status: self.status,
                 reason,

@@ -29,6 +29,8 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// What the requests of a connection leave for it to know. There is one request at a time.
 #[derive(Default)]
 pub(crate) struct ConnectionState {
+    /// Both ends are on this machine, as the kernel tells.
+    pub(crate) on_this_machine: bool,
     /// The body of the current request has not been read to its end.
     unread: AtomicBool,
     /// An early end must be a reset, since nothing else tells the client (HTTP/1.0).
@@ -115,7 +117,11 @@ impl ConnectionState {
 
 /// Serves a connection until it ends, the shutdown's limit passes, or its stream is cut.
 pub(crate) async fn converse(gateway: Gateway, stream: TcpStream, shutdown: CancellationToken) {
-    let state = Arc::new(ConnectionState::default());
+    let local = stream.local_addr();
+    let state = Arc::new(ConnectionState {
+        on_this_machine: local.is_ok_and(|local| local.ip().to_canonical().is_loopback()),
+        ..ConnectionState::default()
+    });
     let drain = gateway.0.config.drain;
     let head_timeout = gateway.0.config.head_timeout;
     let shared = Arc::clone(&state);

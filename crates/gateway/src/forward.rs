@@ -18,6 +18,7 @@ use crate::connection::ConnectionState;
 use crate::handle::parameter;
 use crate::hygiene::{clean_answer, clean_request};
 use crate::location::Rewriter;
+use crate::meters::meters;
 use crate::query::{Query, write_pair};
 use crate::refused::{RECEIPT, REQUEST_ID, Refused, receipt_value};
 use crate::upload::{Upload, UploadFailure, UploadState};
@@ -27,6 +28,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) egress: &'a Egress,
     pub(crate) connection: &'a Arc<ConnectionState>,
     pub(crate) request_id: &'a str,
+    /// When the head of the request was there.
+    pub(crate) received: Instant,
     pub(crate) method: Method,
     pub(crate) query: &'a Query<'a>,
     pub(crate) headers: HeaderMap,
@@ -44,7 +47,7 @@ pub(crate) async fn forward(
 ) -> Result<Response<AnswerBody>, Refused> {
     let connection = Arc::clone(outbound.connection);
     let receipt = *permit.receipt();
-    let mut call = Call::new(permit, Arc::clone(&connection));
+    let mut call = Call::new(permit, Arc::clone(&connection), outbound.received);
     let answered = match call.permit() {
         Some(permit) => send(outbound, permit, body).await,
         None => Err(Refused::code(
@@ -90,6 +93,7 @@ async fn send(
         egress,
         connection,
         request_id,
+        received,
         method,
         query,
         mut headers,
@@ -123,6 +127,7 @@ async fn send(
     *request.headers_mut() = headers;
 
     let started = Instant::now();
+    meters().added.record(started.duration_since(received));
     let deadline = started.checked_add(permit.max_stream()).unwrap_or(started);
     let answer = await_answer(egress, permit, request, upload.as_deref(), deadline)
         .await
@@ -135,6 +140,7 @@ async fn send(
                 None => error.into_refused(request_id),
             },
         )?;
+    meters().first_byte.record(started.elapsed());
     let (mut head, incoming) = answer.into_parts();
     if head.status.is_informational() {
         return Err(Refused::code(

@@ -11,6 +11,7 @@ use http::{Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::answer_body::AnswerBody;
@@ -18,7 +19,8 @@ use crate::connection::ConnectionState;
 use crate::forward::{Outbound, forward};
 use crate::framing;
 use crate::mandate::{check_places, find_mandate};
-use crate::own_endpoints::{find_own, metadata_url};
+use crate::meters::{meters, refused as refused_call};
+use crate::own_endpoints::{find_own, metadata_url, reader};
 use crate::query::Query;
 use crate::refused::Refused;
 use crate::route::find_route;
@@ -33,6 +35,8 @@ pub(crate) async fn handle(
     connection: Arc<ConnectionState>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
+    let received = Instant::now();
+    meters().requests.increment(1);
     let request_id = gateway.0.engine.new_request_id();
     let (mut parts, body) = request.into_parts();
     // With it goes every way to take the connection over.
@@ -43,6 +47,7 @@ pub(crate) async fn handle(
         gateway: &gateway,
         connection: &connection,
         request_id: &request_id,
+        received,
         body: Some(body),
         metadata: None,
     };
@@ -56,6 +61,7 @@ pub(crate) async fn handle(
                 connection.body_read();
             }
             let close = connection.is_unread();
+            refused_call(refused.reason());
             refused.into_answer(&request_id, exchange.metadata.as_deref(), close)
         }
     }
@@ -66,6 +72,7 @@ struct Exchange<'a> {
     gateway: &'a Gateway,
     connection: &'a Arc<ConnectionState>,
     request_id: &'a str,
+    received: Instant,
     /// The body, until it goes upstream.
     body: Option<Incoming>,
     /// Where the metadata of the resource is, once the path has named one.
@@ -85,7 +92,14 @@ impl Exchange<'_> {
         framing::check(&method, &uri, version, &headers)?;
         let path = RequestPath::parse(uri.path())
             .map_err(|error| Refused::code(RefusalCode::PathInvalid, error.to_string()))?;
-        let own = find_own(engine, &config.public_url, &method, &path, self.request_id);
+        let own = find_own(
+            engine,
+            &config.public_url,
+            &method,
+            &path,
+            self.request_id,
+            || reader(self.connection.on_this_machine, &uri, &headers),
+        );
         if let Some(own) = own {
             return own;
         }
@@ -132,6 +146,7 @@ impl Exchange<'_> {
             egress: &self.gateway.0.egress,
             connection: self.connection,
             request_id: self.request_id,
+            received: self.received,
             method,
             query: &query,
             headers,

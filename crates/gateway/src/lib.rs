@@ -16,6 +16,7 @@ mod handle;
 mod hygiene;
 mod location;
 mod mandate;
+mod meters;
 mod own_endpoints;
 mod query;
 mod refused;

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use caracal_core::{Name, RequestPath, ZoneId};
-use caracal_engine::{Engine, Selector};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use caracal_engine::{Engine, METRICS_MEDIA_TYPE, MetricsReader, Selector};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::answer_body::AnswerBody;
@@ -13,12 +14,13 @@ use crate::refused::{REQUEST_ID, Refused};
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// The answer, when the path is one of the Gateway's own. Everything below `/.caracal` is.
-pub(crate) fn find_own(
+pub(crate) fn find_own<'r>(
     engine: &Engine,
     public_url: &str,
     method: &Method,
     path: &RequestPath,
     request_id: &str,
+    reader: impl FnOnce() -> MetricsReader<'r>,
 ) -> Option<Result<Response<AnswerBody>, Refused>> {
     let mut segments = path.segments();
     let first = segments.next()?;
@@ -34,6 +36,10 @@ pub(crate) fn find_own(
                 };
                 (status, json!({ "ready": ready }))
             }
+            (Some("metrics"), None) => {
+                let page = || metrics_page(engine, reader(), request_id);
+                return Some(only_read(method).and_then(|()| page()));
+            }
             _ => return Some(Err(Refused::not_found())),
         }
     } else if first == ".well-known" {
@@ -41,10 +47,51 @@ pub(crate) fn find_own(
     } else {
         return None;
     };
-    if method != Method::GET && method != Method::HEAD {
-        return Some(Err(Refused::method_not_allowed()));
+    Some(only_read(method).map(|()| page(status, &body, request_id)))
+}
+
+fn only_read(method: &Method) -> Result<(), Refused> {
+    if method == Method::GET || method == Method::HEAD {
+        Ok(())
+    } else {
+        Err(Refused::method_not_allowed())
     }
-    Some(Ok(page(status, &body, request_id)))
+}
+
+/// Who asks for the metrics.
+pub(crate) fn reader<'r>(
+    on_this_machine: bool,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+) -> MetricsReader<'r> {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or(""))
+    };
+    MetricsReader {
+        on_this_machine,
+        is_forwarded: ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+            .iter()
+            .any(|name| headers.contains_key(*name)),
+        host: uri.authority().map(Authority::as_str).or(text(HOST)),
+        authorization: text(AUTHORIZATION),
+    }
+}
+
+fn metrics_page(
+    engine: &Engine,
+    reader: MetricsReader<'_>,
+    request_id: &str,
+) -> Result<Response<AnswerBody>, Refused> {
+    let text = engine.metrics_page(reader).map_err(Refused::metrics)?;
+    let media_type = HeaderValue::from_static(METRICS_MEDIA_TYPE);
+    Ok(whole(
+        StatusCode::OK,
+        Bytes::from(text),
+        media_type,
+        request_id,
+    ))
 }
 
 /// The URL of a resource's metadata (RFC 9728), for challenges. It exists only for paths that
@@ -72,10 +119,25 @@ fn resource_metadata(engine: &Engine, public_url: &str, path: &RequestPath) -> O
 }
 
 fn page(status: StatusCode, body: &Value, request_id: &str) -> Response<AnswerBody> {
-    let mut answer = Response::new(AnswerBody::whole(Bytes::from(body.to_string())));
+    let media_type = HeaderValue::from_static("application/json");
+    whole(
+        status,
+        Bytes::from(body.to_string()),
+        media_type,
+        request_id,
+    )
+}
+
+fn whole(
+    status: StatusCode,
+    body: Bytes,
+    media_type: HeaderValue,
+    request_id: &str,
+) -> Response<AnswerBody> {
+    let mut answer = Response::new(AnswerBody::whole(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use caracal_core::RefusalCode;
-use caracal_engine::{Receipt, Refusal};
+use caracal_engine::{MetricsRefusal, Receipt, Refusal};
 use caracal_wire::RefusalBody;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -23,6 +23,8 @@ pub(crate) struct Refused {
     hint: Option<String>,
     receipt: Option<Box<Receipt>>,
     allow: Option<&'static str>,
+    /// The page is shown to API tokens.
+    is_for_operators: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,18 @@ impl Refused {
     pub(crate) fn not_found() -> Self {
         let why = Why::Other(404, "not_found", "no such page");
         Self::of(why, "the Gateway has no such page")
-            .hint("its own pages are `/.caracal/health` and `/.caracal/ready`")
+            .hint("its own pages are `/.caracal/health`, `/.caracal/ready` and `/.caracal/metrics`")
+    }
+
+    /// The metrics are not for this reader.
+    pub(crate) fn metrics(why: MetricsRefusal) -> Self {
+        let title = match why {
+            MetricsRefusal::Absent => "no such page",
+            MetricsRefusal::TokenNeeded | MetricsRefusal::TokenInvalid => "an API token is needed",
+        };
+        let mut refused = Self::of(Why::Other(why.status(), why.code(), title), why.to_string());
+        refused.is_for_operators = why.status() == 401;
+        refused
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -92,6 +105,7 @@ impl Refused {
             hint: None,
             receipt: None,
             allow: None,
+            is_for_operators: false,
         }
     }
 
@@ -149,6 +163,10 @@ impl Refused {
         }
         if let Some(allow) = self.allow {
             headers.insert(http::header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.is_for_operators {
+            let challenge = HeaderValue::from_static("Bearer realm=\"caracal\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -37,6 +37,7 @@ impl Refused {
     }
 
     pub(crate) fn answer(self, request_id: &str) -> Response {
+        metrics::counter!("caracal_sts_refusals_total", "code" => self.code).increment(1);
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = OauthError {
             error: self.code.to_owned(),

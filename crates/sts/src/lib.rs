@@ -8,6 +8,7 @@ mod client;
 mod form;
 mod introspect;
 mod metadata;
+mod metrics;
 mod revoke;
 mod router;
 mod token;

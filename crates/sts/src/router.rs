@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use caracal_engine::Engine;
 
-use crate::{answer, introspect, metadata, revoke, token};
+use crate::{answer, introspect, metadata, metrics, revoke, token};
 
 /// The largest form that is read: 64 KiB.
 pub(crate) const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -37,6 +37,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         .route("/.well-known/jwks.json", get(metadata::jwks_by_query))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))
+        .route("/metrics", get(metrics::page))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .with_state(Sts { engine, config })

@@ -1,11 +1,15 @@
 //! The token endpoint.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use caracal_engine::IssueRequest;
 use caracal_wire::MandateAnswer;
 use http::HeaderMap;
+use metrics::{Counter, Histogram};
 
 use crate::answer::{Refused, json};
 use crate::client::credentials;
@@ -32,7 +36,13 @@ const UNSUPPORTED: [(&str, u16, &str); 7] = [
 
 pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
     let request_id = sts.engine.new_request_id();
-    match answer(&sts, &headers, body, &request_id).await {
+    let received = Instant::now();
+    let answered = answer(&sts, &headers, body, &request_id).await;
+    let outcome = answered
+        .as_ref()
+        .map_or_else(|refused| refused.code, |_| "issued");
+    minted(outcome, received.elapsed());
+    match answered {
         Ok(answer) => json(&answer, &request_id),
         Err(refused) => refused.answer(&request_id),
     }
@@ -79,6 +89,23 @@ async fn answer(
         scope: issued.scope.to_string(),
         issued_token_type: ISSUED_TYPE.to_owned(),
     })
+}
+
+/// Counts a mint, issued or refused, and the time that it took.
+fn minted(outcome: &'static str, took: Duration) {
+    static ISSUED: OnceLock<(Counter, Histogram)> = OnceLock::new();
+    let (issued, seconds) = ISSUED.get_or_init(|| {
+        (
+            metrics::counter!("caracal_sts_mints_total", "outcome" => "issued"),
+            metrics::histogram!("caracal_sts_mint_seconds"),
+        )
+    });
+    seconds.record(took);
+    if outcome == "issued" {
+        issued.increment(1);
+    } else {
+        metrics::counter!("caracal_sts_mints_total", "outcome" => outcome).increment(1);
+    }
 }
 
 fn ttl(form: &Form) -> Result<Option<u32>, Refused> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
+use caracal_engine::OnThisMachine;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -46,6 +47,9 @@ where
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
+            if peer != Peer::Network {
+                request.extensions_mut().insert(OnThisMachine);
+            }
             let response = router.oneshot(request).await;
             response.map_err(|never: Infallible| never)
         }

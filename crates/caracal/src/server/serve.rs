@@ -19,6 +19,7 @@ use crate::clock::SystemClock;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{DoorRecord, HomeLock, Ports, StackRecord};
 use crate::server::listen::bind;
+use crate::server::metrics::Metrics;
 use crate::server::{Door, LogTarget, Settings, checkpoints, master_key, signals, socket};
 
 use doors::Doors;
@@ -32,21 +33,23 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
     log.install(&settings.log)?;
+    let metrics = Metrics::install()?;
     let shutdown = CancellationToken::new();
     let signals = signals::listen(&shutdown)?;
     tokio::select! {
-        served = run(settings, shutdown) => served,
+        served = run(settings, metrics, shutdown) => served,
         // It ends with the process only.
         () = signals => Ok(()),
     }
 }
 
-async fn run(settings: Settings, shutdown: CancellationToken) -> Outcome<()> {
+async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) -> Outcome<()> {
     let lock = HomeLock::take(&settings.home)?;
     let key = master_key::load(&settings)?;
     let listeners = listen(&settings)?;
     let plan = Plan::new(&settings, &listeners)?;
     let engine = start_engine(&settings, &plan, Keyring::new(key)).await?;
+    engine.show_metrics(metrics.source(!settings.behind_proxy));
     let egress = Egress::new(EgressRules {
         allow_private: settings.allow_private,
         forbidden: plan.addresses(),
@@ -71,6 +74,7 @@ async fn run(settings: Settings, shutdown: CancellationToken) -> Outcome<()> {
         let (engine, last) = (engine.clone(), last_checkpoints.clone());
         outside.spawn(async move { checkpoints::write_outside(engine, &path, last).await });
     }
+    outside.spawn(metrics.keep_up(last_checkpoints.clone()));
     shutdown.cancelled().await;
     tracker.close();
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {

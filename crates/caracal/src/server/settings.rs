@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) master_key: Option<Secret>,
     /// The command that gives the master key.
     pub(crate) master_key_command: Option<String>,
+    /// True: a proxy stands before the doors, so that loopback says nothing of who asks.
+    pub(crate) behind_proxy: bool,
     /// True: resources may ask for loopback and private upstreams.
     pub(crate) allow_private: bool,
 }
@@ -83,6 +85,11 @@ impl Settings {
         for proxy in layer.trusted_proxies.iter().flatten() {
             check_network(proxy)?;
         }
+        let behind_proxy = layer.behind_tls_proxy.unwrap_or(false)
+            || layer
+                .trusted_proxies
+                .as_ref()
+                .is_some_and(|all| !all.is_empty());
         let master_key = environment.find("CARACAL_MASTER_KEY");
         Ok(Self {
             home,
@@ -93,6 +100,7 @@ impl Settings {
             checkpoint_file: layer.checkpoint_file,
             master_key: master_key.map(|text| Secret::from(text.to_owned())),
             master_key_command: layer.master_key_command,
+            behind_proxy,
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }
