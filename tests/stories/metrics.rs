@@ -47,11 +47,33 @@ async fn what_was_done_is_counted() {
         ("caracal_sts_mints_total{outcome=\"issued\"}", 1.0),
         ("caracal_sts_mints_total{outcome=\"invalid_target\"}", 1.0),
         ("caracal_sts_mint_seconds_count", 2.0),
+        ("caracal_mandate_cache_total{result=\"miss\"}", 1.0),
+        ("caracal_mandate_cache_total{result=\"hit\"}", 4.0),
+        ("caracal_policy_decision_seconds_count{phase=\"call\"}", 3.0),
+        ("caracal_policy_decision_seconds_count{phase=\"mint\"}", 1.0),
+        ("caracal_ready", 1.0),
+        ("caracal_zones", 1.0),
+        ("caracal_applications", 1.0),
+        ("caracal_resources", 1.0),
+        ("caracal_gateway_live_calls", 0.0),
+        ("caracal_ledger_failures_total", 0.0),
     ] {
         assert_eq!(scrape.get(sample), wanted, "{sample}");
     }
     assert!(scrape.get("caracal_gateway_requests_total") >= 5.0);
     assert_bounded(&scrape);
+    for positive in [
+        "caracal_ledger_leaves",
+        "caracal_store_batch_leaves_count",
+        "caracal_store_sync_seconds_count{file=\"ledger\"}",
+        "caracal_store_sync_seconds_count{file=\"state\"}",
+        "caracal_ledger_wait_seconds_count",
+        "caracal_state_commits_total{outcome=\"made\"}",
+        "caracal_store_file_bytes{file=\"ledger\"}",
+        "caracal_disk_available_bytes",
+    ] {
+        assert!(scrape.get(positive) > 0.0, "{positive}");
+    }
     assert!(scrape.get("process_resident_memory_bytes") > 1e6);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(

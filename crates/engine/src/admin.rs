@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::change::Change;
+use crate::meters::committed;
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 use crate::{AdminError, Engine, Idempotency, Operator};
@@ -111,7 +112,9 @@ impl Engine {
             writes,
             events,
         };
-        self.commit_or_find(commit).await
+        let result = self.commit_or_find(commit).await;
+        committed(&result);
+        result
     }
 
     /// Makes a commit. Its events must be writable as leaves: once it is made, they must be.

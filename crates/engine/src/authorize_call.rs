@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use caracal_core::{
     Anchor, Decision, Event, EventType, OperationRef, Provider, RefusalCode, RequestPath, ScopeSet,
@@ -11,6 +12,7 @@ use caracal_policy::{Effect, Phase, Question, RequestView};
 
 use crate::decide::{Asked, reason_text};
 use crate::live::LiveGuard;
+use crate::meters::meters;
 use crate::permit::Permit;
 use crate::verify::{OpenedMandate, chain_of};
 use crate::view::{Stored, ZoneView};
@@ -185,6 +187,7 @@ impl Engine {
         };
         let path = request.path.below(&entry.upstream().base).to_string();
         let host = entry.upstream().authority();
+        let began = Instant::now();
         let answer = policy.ask(&Question {
             phase: Phase::Call,
             application: &application.value.name,
@@ -208,6 +211,7 @@ impl Engine {
             }),
             approval: None,
         });
+        meters().policy_call.record(began.elapsed());
         let effect = answer.effect;
         let mut asked = Asked::default();
         asked.add(answer);

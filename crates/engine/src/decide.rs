@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use caracal_core::Name;
 use caracal_policy::{Answer, DenyReason};
 
+use crate::meters::meters;
+
 /// The determining policies and the strictest obligations of the questions of one decision.
 #[derive(Default)]
 pub(crate) struct Asked {
@@ -15,6 +17,7 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn add(&mut self, answer: Answer) {
         for fault in &answer.errors {
+            meters().policy_faults.increment(1);
             tracing::warn!(policy = %fault.policy, error = %fault.message, "a policy failed; the request is denied");
             self.determining.insert(fault.policy.clone());
         }

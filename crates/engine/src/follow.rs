@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::meters::meters;
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 
@@ -297,7 +298,11 @@ impl Engine {
         &self,
         entries: Vec<Entry>,
     ) -> Result<Vec<caracal_ledger::Receipt>, caracal_store::StoreError> {
+        let began = std::time::Instant::now();
+        let waiting = meters().waits_for_ledger();
         let result = self.evidence().append(entries).await;
+        drop(waiting);
+        meters().appended(result.is_ok(), began.elapsed());
         let failing = result.is_err();
         if self.0.ledger_failing.swap(failing, Ordering::Relaxed) != failing {
             match &result {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::authenticate::Client;
 use crate::decide::Asked;
+use crate::meters::meters;
 use crate::view::ZoneView;
 use crate::{ClientCredentials, Engine, IssueError};
 
@@ -173,6 +174,7 @@ impl Engine {
                     "no policy is active in this zone",
                 ));
             };
+            let began = std::time::Instant::now();
             let answer = policy.ask(&Question {
                 phase: Phase::Mint,
                 application: &application.value.name,
@@ -189,6 +191,7 @@ impl Engine {
                 request: None,
                 approval: None,
             });
+            meters().policy_mint.record(began.elapsed());
             let effect = answer.effect;
             asked.add(answer);
             match effect {

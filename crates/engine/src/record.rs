@@ -9,6 +9,7 @@ use caracal_store::Entry;
 use thiserror::Error;
 
 use crate::Engine;
+use crate::meters::meters;
 use crate::zone_handle::ZoneHandle;
 
 /// How long the end of a call waits for others.
@@ -77,6 +78,7 @@ impl Engine {
 }
 
 fn lost(count: usize, error: &dyn std::error::Error) {
+    meters().lost_ends.increment(count as u64);
     tracing::warn!(count, %error, "ends of calls could not be recorded; their outcome stays unknown");
 }
 

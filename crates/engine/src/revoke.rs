@@ -10,6 +10,7 @@ use caracal_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
+use crate::meters::meters;
 use crate::{Admin, AdminError, ClientCredentials, Engine, IssueError, Operator, Versioned};
 
 /// What the revoker gets.
@@ -119,6 +120,8 @@ impl Engine {
         let handle = self
             .zone_handle(zone)
             .ok_or_else(|| AdminError::not_found("zone", zone))?;
+        let streams_cut = handle.cuts.get(&revocation.id).unwrap_or(0);
+        meters().revoked(began.elapsed(), streams_cut);
         Ok(RevocationReceipt {
             id: revocation.id,
             revision: handle.view().position.revision,
@@ -129,7 +132,7 @@ impl Engine {
             expired_leases: Vec::new(),
             elapsed_ms,
             revoked: BTreeMap::from([(anchor.noun().to_owned(), 1)]),
-            streams_cut: handle.cuts.get(&revocation.id).unwrap_or(0),
+            streams_cut,
         })
     }
 

@@ -6,6 +6,7 @@ use caracal_core::{Anchor, KeyId, MandateClaims, Provider, RefusalCode, Resource
 use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
 
 use crate::Engine;
+use crate::meters::meters;
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 
@@ -65,9 +66,11 @@ impl Engine {
                 if known.mandate.claims().exp <= now.as_second() {
                     return Err(RefusalCode::MandateExpired);
                 }
+                meters().cache_hits.increment(1);
                 known.mandate
             }
             (None, Some(unverified)) => {
+                meters().cache_misses.increment(1);
                 let key = unverified.kid();
                 let public = view.keys.find(key).ok_or(RefusalCode::MandateInvalid)?;
                 let issuer = &view.zone.value.issuer;

@@ -9,6 +9,7 @@ mod database;
 mod failure;
 mod ledger;
 mod ledger_file;
+mod meters;
 mod number;
 mod options;
 mod projection;

@@ -78,6 +78,15 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
+/// How far an evidence store has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EvidenceFigures {
+    /// The sequence number of the newest leaf.
+    pub tail: u64,
+    /// The sequence number up to which searches find everything.
+    pub projected: u64,
+}
+
 /// The leaves of logs. All methods may be called concurrently.
 #[async_trait]
 pub trait EvidenceStore: Send + Sync + 'static {
@@ -110,6 +119,15 @@ pub trait EvidenceStore: Send + Sync + 'static {
 
     /// The sequence number of the newest leaf of any log; rises with every append. 0 when empty.
     fn tail(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// How far the store has come.
+    fn figures(&self) -> EvidenceFigures {
+        let tail = *self.tail().borrow();
+        EvidenceFigures {
+            tail,
+            projected: tail,
+        }
+    }
 
     /// Finishes what is queued, then closes. Later calls fail with [`StoreError::Unavailable`].
     async fn close(&self);

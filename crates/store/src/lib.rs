@@ -16,5 +16,5 @@ pub use chain::next_position;
 pub use commit::{Commit, CommitRecord, Read, Write};
 pub use embedded::{Embedded, LedgerFile, OpenOptions, Step, StepHook, StoredHead};
 pub use error::{CommitError, StoreError};
-pub use evidence::{Appended, Entry, EvidenceStore, LogHead, Page, Query};
+pub use evidence::{Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Query};
 pub use state::{Snapshot, StateStore};

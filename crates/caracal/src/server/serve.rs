@@ -49,7 +49,7 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
     let listeners = listen(&settings)?;
     let plan = Plan::new(&settings, &listeners)?;
     let engine = start_engine(&settings, &plan, Keyring::new(key)).await?;
-    engine.show_metrics(metrics.source(!settings.behind_proxy));
+    engine.show_metrics(metrics.source(settings.home.dir(), !settings.behind_proxy));
     let egress = Egress::new(EgressRules {
         allow_private: settings.allow_private,
         forbidden: plan.addresses(),
@@ -74,7 +74,7 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
         let (engine, last) = (engine.clone(), last_checkpoints.clone());
         outside.spawn(async move { checkpoints::write_outside(engine, &path, last).await });
     }
-    outside.spawn(metrics.keep_up(last_checkpoints.clone()));
+    outside.spawn(metrics.keep_up(engine.clone(), last_checkpoints.clone()));
     shutdown.cancelled().await;
     tracker.close();
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {

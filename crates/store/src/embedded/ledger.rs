@@ -21,7 +21,7 @@ use super::projection::Projection;
 use super::readers::Readers;
 use super::worker::Worker;
 use super::{Embedded, OpenOptions, database, failure};
-use crate::{Appended, Entry, EvidenceStore, LogHead, Page, Query, StoreError};
+use crate::{Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Query, StoreError};
 use writer::{Job, Writer};
 
 /// How many appends wait in memory; further ones wait in their callers.
@@ -145,6 +145,13 @@ impl EvidenceStore for Embedded {
 
     fn tail(&self) -> watch::Receiver<u64> {
         self.ledger.tail.clone()
+    }
+
+    fn figures(&self) -> EvidenceFigures {
+        EvidenceFigures {
+            tail: *self.ledger.tail.borrow(),
+            projected: self.ledger.projection.projected(),
+        }
     }
 
     async fn close(&self) {

@@ -55,6 +55,11 @@ impl Projection {
         })
     }
 
+    /// The sequence number up to which everything is found.
+    pub(super) fn projected(&self) -> u64 {
+        *self.projected.borrow()
+    }
+
     pub(super) async fn search(&self, tail: u64, query: Query) -> Result<Page, StoreError> {
         self.catch_up(tail).await?;
         self.readers

@@ -35,7 +35,68 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 
 /// Gauges.
-const GAUGES: &[(&str, &str)] = &[];
+const GAUGES: &[(&str, &str)] = &[
+    (
+        "caracal_ready",
+        "1 when state can be read and evidence can be written, else 0.",
+    ),
+    ("caracal_zones", "Zones."),
+    (
+        "caracal_zones_stuck",
+        "Zones whose stored state cannot be followed: everything in them is denied.",
+    ),
+    ("caracal_applications", "Applications, of all zones."),
+    ("caracal_resources", "Resources, of all zones."),
+    ("caracal_providers", "Providers, of all zones."),
+    (
+        "caracal_revocations_held",
+        "Revocations that are remembered, active and lifted ones, of all zones.",
+    ),
+    (
+        "caracal_api_tokens",
+        "API tokens of operators, expired ones included until they are deleted.",
+    ),
+    (
+        "caracal_gateway_live_calls",
+        "Governed calls that are going on, streams included.",
+    ),
+    (
+        "caracal_mandate_cache_entries",
+        "Mandates in the cache of verified ones; about, since it is cleaned up later.",
+    ),
+    (
+        "caracal_signing_key_age_seconds",
+        "The age of the oldest key that signs mandates, of all zones.",
+    ),
+    (
+        "caracal_ledger_leaves",
+        "Events in the ledger, of all logs.",
+    ),
+    (
+        "caracal_ledger_appends_waiting",
+        "Callers that wait until their evidence is durable.",
+    ),
+    (
+        "caracal_ledger_projection_lag_leaves",
+        "Events that searches do not find yet.",
+    ),
+    (
+        "caracal_ledger_projection_lag_seconds",
+        "How long ago the newest event was written that searches find, when they are behind; to about a second.",
+    ),
+    (
+        "caracal_store_file_bytes",
+        "Bytes of the store's files, by file; `_wal` is SQLite's write-ahead log of it.",
+    ),
+    (
+        "caracal_disk_size_bytes",
+        "Bytes of the file system that holds the home.",
+    ),
+    (
+        "caracal_disk_available_bytes",
+        "Bytes of that file system that this user can still write.",
+    ),
+];
 
 /// Histograms.
 const HISTOGRAMS: &[(&str, &str)] = &[

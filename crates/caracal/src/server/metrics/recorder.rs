@@ -35,7 +35,7 @@ const COUNTS: &[f64] = &[
 /// Histograms that are not of seconds, or of very few.
 const OTHERS: &[(&str, &[f64])] = &[
     ("caracal_policy_decision_seconds", MOMENTS),
-    ("caracal_store_append_leaves", COUNTS),
+    ("caracal_store_batch_leaves", COUNTS),
 ];
 
 /// Installs the recorder of the process.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use caracal_core::LogId;
 use caracal_ledger::{Log, Receipt, TreeState, leaf_hash};
@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::checkpointer::{HUGE, checkpoint};
 use super::followers::Nudge;
 use super::heads::{self, Head};
+use crate::embedded::meters::meters;
 use crate::embedded::number::signed;
 use crate::embedded::step::{Step, StepHook};
 use crate::embedded::worker::Inbox;
@@ -147,8 +148,10 @@ impl Writer {
                 head.state.clone_from(open.log.state());
             }
         }
+        let began = Instant::now();
         match self.write(&draft) {
             Ok(()) => {
+                meters().appended(draft.leaves.len(), began.elapsed());
                 self.step(Step::AfterLedgerCommit);
                 self.newest += u64::try_from(draft.leaves.len()).unwrap_or(0);
                 for (id, head) in draft.heads {
@@ -165,6 +168,7 @@ impl Writer {
                 }
             }
             Err(error) => {
+                meters().append_failures.increment(1);
                 tracing::error!(%error, leaves = draft.leaves.len(), "leaves cannot be written");
                 for id in draft.heads.keys() {
                     if let Some(open) = self.logs.get_mut(id) {
@@ -239,7 +243,9 @@ impl Writer {
             heads::write(&transaction, *id, head, Some(&checkpoint))?;
         }
         step(Step::BeforeLedgerCommit);
+        let began = Instant::now();
         transaction.commit()?;
+        meters().ledger_sync.record(began.elapsed());
         Ok(())
     }
 

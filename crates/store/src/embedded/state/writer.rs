@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::apply::{Made, apply};
 use super::{Watchers, rows};
+use crate::embedded::meters::meters;
 use crate::embedded::step::{Step, StepHook};
 use crate::embedded::worker::Inbox;
 use crate::{Commit, CommitError, StoreError};
@@ -163,11 +164,13 @@ impl Writer {
             .iter()
             .any(|(result, _)| matches!(result, Ok(Made::Now(_))))
         {
+            let began = std::time::Instant::now();
             transaction.commit().map_err(|error| {
                 self.unsettled |= error.sqlite_error_code() != Some(ErrorCode::DiskFull);
                 StoreError::from(error)
             })?;
             self.unsettled = false;
+            meters().state_sync.record(began.elapsed());
         }
         Ok(())
     }
