@@ -26,7 +26,7 @@ pub struct Api {
     feeds: Arc<Semaphore>,
 }
 
-/// The router of the control door. Serve it with [`crate::serve_tcp`] and
+/// The router of the control door. Serve it with [`crate::serve_stream`] and
 /// [`crate::serve_unix`], which say where each request comes from.
 pub fn router(engine: Engine, config: ApiConfig) -> Router {
     Api::new(engine, config).router()

@@ -3,7 +3,7 @@
 
 use axum::extract::Request;
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 
 use crate::ApiConfig;
 use crate::peer::Peer;
@@ -48,6 +48,9 @@ fn check_host(config: &ApiConfig, request: &Request) -> Result<(), Refusal> {
         .uri()
         .authority()
         .map(|authority| authority.as_str());
+    // HTTP/2 says it in the target instead.
+    let is_http2 = request.version() == Version::HTTP_2;
+    let header = header.or(target.filter(|_| is_http2 && host.is_none()));
     let (Some(header), None) = (header, more) else {
         return refused("exactly one `Host` is needed");
     };
@@ -127,6 +130,7 @@ mod tests {
         let host = [("host", "localhost:3001")];
         assert_eq!(status_of(None, "http://evil.example/", &host), Some(421));
         assert_eq!(status_of(None, "http://localhost:3001/", &host), None);
+        assert_eq!(status_of(None, "http://localhost:3001/", &[]), Some(421));
         let public = [("host", "control.example.com")];
         assert_eq!(status_of(Some(Peer::Network), "/", &public), None);
         assert_eq!(status_of(Some(Peer::Local), "/", &[]), None);

@@ -24,4 +24,4 @@ mod serve;
 pub use api::{Api, router};
 pub use config::{ApiConfig, StatusSource};
 pub use openapi::document;
-pub use serve::{ServeOptions, serve_stream, serve_tcp, serve_unix};
+pub use serve::{serve_stream, serve_unix};

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod door;
+mod doorway;
 mod listen;
 mod log;
 mod master_key;

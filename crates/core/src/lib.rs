@@ -5,6 +5,7 @@
 
 mod application;
 mod bundle;
+mod client_address;
 mod document;
 mod event;
 mod id;
@@ -25,6 +26,7 @@ mod zone;
 
 pub use application::{Application, ClientSecret, MAX_LABELS};
 pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
+pub use client_address::ClientAddress;
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use id::{

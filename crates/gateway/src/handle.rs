@@ -7,7 +7,7 @@ use caracal_core::{MandateSlot, RefusalCode, RequestPath};
 use caracal_engine::CallRequest;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -41,7 +41,6 @@ pub(crate) async fn handle(
     let (mut parts, body) = request.into_parts();
     // With it goes every way to take the connection over.
     parts.extensions.clear();
-    connection.begin(!body.is_end_stream(), parts.version == Version::HTTP_10);
     let expects = parts.headers.contains_key(EXPECT);
     let mut exchange = Exchange {
         gateway: &gateway,
@@ -98,7 +97,7 @@ impl Exchange<'_> {
             &method,
             &path,
             self.request_id,
-            || reader(self.connection.on_this_machine, &uri, &headers),
+            || reader(self.connection.is_on_this_machine(), &uri, &headers),
         );
         if let Some(own) = own {
             return own;

@@ -128,6 +128,7 @@ impl Body for Upload {
             let polled = Pin::new(&mut self.incoming).poll_frame(cx);
             if polled.is_pending() {
                 self.state.waiting.store(true, Ordering::Release);
+                self.connection.body_waits();
             }
             match ready!(polled) {
                 Some(Ok(frame)) => {
@@ -136,6 +137,7 @@ impl Body for Upload {
                         // Trailers are headers that came too late to be looked at.
                         continue;
                     };
+                    self.connection.body_came(data.len());
                     match self.left.checked_sub(data.len() as u64) {
                         Some(left) => self.left = left,
                         None => return self.fail(UploadFailure::TooLarge),

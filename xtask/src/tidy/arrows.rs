@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("caracal-crypto", &["caracal-core"]),
     ("caracal-policy", &["caracal-core"]),
     ("caracal-egress", &["caracal-core"]),
+    ("caracal-connection", &["caracal-core"]),
     ("caracal-ledger", &["caracal-core", "caracal-crypto"]),
     (
         "caracal-provider",
@@ -35,7 +36,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "caracal-api",
-        &["caracal-engine", "caracal-wire", "caracal-core"],
+        &[
+            "caracal-engine",
+            "caracal-connection",
+            "caracal-wire",
+            "caracal-core",
+        ],
     ),
     (
         "caracal-gateway",
@@ -43,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "caracal-engine",
             "caracal-wire",
             "caracal-core",
+            "caracal-connection",
             "caracal-egress",
         ],
     ),

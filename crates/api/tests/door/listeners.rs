@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use caracal_api::{ServeOptions, serve_tcp, serve_unix};
+use caracal_api::{serve_stream, serve_unix};
+use caracal_connection::{
+    Admission, Arrival, DoorRules, Limits, Protocol, Stopping, TrustedProxies, listen,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::task::TaskTracker;
@@ -19,8 +22,39 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, request: &str) ->
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn options(world: &World) -> ServeOptions {
-    ServeOptions::new(world.shutdown.clone(), TaskTracker::new(), 8)
+fn rules(world: &World) -> DoorRules {
+    DoorRules {
+        door: "console",
+        limits: Limits::default(),
+        proxies: TrustedProxies::default(),
+        stopping: Stopping::from(world.shutdown.clone()),
+    }
+}
+
+async fn serve_tcp(
+    listener: TcpListener,
+    router: axum::Router,
+    rules: DoorRules,
+    tasks: TaskTracker,
+) {
+    let admission = Admission::new("console", 8, 8, TrustedProxies::default());
+    let stopping = rules.stopping.clone();
+    let talk = move |stream: TcpStream, remote| {
+        let (router, rules) = (router.clone(), rules.clone());
+        async move {
+            let Some(protocol) = Protocol::find(&stream, &rules).await else {
+                return;
+            };
+            let arrival = Arrival {
+                remote: Some(remote),
+                local: stream.local_addr().ok(),
+                is_tls: false,
+                protocol,
+            };
+            serve_stream(stream, arrival, router, &rules).await;
+        }
+    };
+    listen(listener, admission, stopping, tasks, talk).await;
 }
 
 #[tokio::test]
@@ -28,13 +62,13 @@ async fn the_local_user_needs_no_token_and_the_network_does() {
     let world = World::start().await;
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("socket");
-    let options = options(&world);
-    let tasks = options.tasks.clone();
+    let (rules, tasks) = (rules(&world), TaskTracker::new());
     let unix = UnixListener::bind(&path).unwrap();
-    tasks.spawn(serve_unix(unix, world.router.clone(), options.clone()));
+    let local = serve_unix(unix, world.router.clone(), rules.clone(), 8, tasks.clone());
+    tasks.spawn(local);
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    tasks.spawn(serve_tcp(tcp, world.router.clone(), options));
+    tasks.spawn(serve_tcp(tcp, world.router.clone(), rules, tasks.clone()));
 
     let request = "GET /v1/zones HTTP/1.1\r\nhost: localhost:3001\r\nconnection: close\r\n\r\n";
     let local = ask(UnixStream::connect(&path).await.unwrap(), request).await;
@@ -73,11 +107,10 @@ async fn the_local_user_needs_no_token_and_the_network_does() {
 async fn a_shutdown_ends_feeds_and_idle_connections() {
     let world = World::start().await;
     let owner = world.owner().await;
-    let options = options(&world);
-    let tasks = options.tasks.clone();
+    let (rules, tasks) = (rules(&world), TaskTracker::new());
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    tasks.spawn(serve_tcp(tcp, world.router.clone(), options));
+    tasks.spawn(serve_tcp(tcp, world.router.clone(), rules, tasks.clone()));
     let mut idle = TcpStream::connect(address).await.unwrap();
     let mut feed = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -104,12 +137,11 @@ async fn a_shutdown_ends_feeds_and_idle_connections() {
 #[tokio::test]
 async fn slow_and_large_heads_are_cut_off() {
     let world = World::start().await;
-    let mut options = options(&world);
-    options.header_timeout = Duration::from_millis(200);
-    let tasks = options.tasks.clone();
+    let (mut rules, tasks) = (rules(&world), TaskTracker::new());
+    rules.limits.head_timeout = Duration::from_millis(200);
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    tasks.spawn(serve_tcp(tcp, world.router.clone(), options));
+    tasks.spawn(serve_tcp(tcp, world.router.clone(), rules, tasks.clone()));
     let slow = ask(
         TcpStream::connect(address).await.unwrap(),
         "GET / HTTP/1.1\r\nhost:",

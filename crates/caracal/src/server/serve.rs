@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use caracal_connection::Stopping;
 use caracal_core::NodeId;
 use caracal_crypto::Keyring;
 use caracal_egress::{Egress, EgressRules};
@@ -62,7 +63,7 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
         engine: engine.clone(),
         egress,
         plan,
-        shutdown: shutdown.clone(),
+        stopping: Stopping::from(shutdown.clone()),
         tracker: tracker.clone(),
     };
     doors.open(listeners, socket, &settings)?;

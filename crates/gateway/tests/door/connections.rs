@@ -23,7 +23,8 @@ async fn connections_beyond_the_limit_are_closed() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let world = World::start_with(|config| config.head_timeout = Duration::from_millis(100)).await;
+    let world =
+        World::start_with(|config| config.limits.head_timeout = Duration::from_millis(100)).await;
     let mut client = world.client().await;
     client.send("GET /.caracal/health HTTP/1.1\r\nHost:").await;
     client.rest().await;
@@ -62,7 +63,7 @@ async fn a_shutdown_lets_running_requests_finish() {
 
 #[tokio::test]
 async fn a_shutdown_ends_what_does_not_finish() {
-    let world = World::start_with(|config| config.drain = Duration::from_millis(100)).await;
+    let world = World::start_with(|config| config.limits.drain = Duration::from_millis(100)).await;
     let mandate = world.mandate(&["api"]).await;
     let mut client = world.client().await;
     let request =

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use caracal_connection::{
+    Admission, Arrival, DoorRules, Limits, Protocol, Stopping, TrustedProxies, listen,
+};
 use caracal_core::{
     Anchor, Enforcement, MandateClaims, MandateSlot, NodeId, Operation, PolicySource, ProviderKind,
     Resource, UndeclaredOperation, ZoneId,
@@ -17,7 +20,7 @@ use caracal_engine::{
 use caracal_gateway::{Gateway, GatewayConfig};
 use caracal_testkit::MemoryStore;
 use jiff::{SignedDuration, Timestamp};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +35,56 @@ impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.0.elapsed()).unwrap();
         Timestamp::from_second(1_790_000_000).unwrap() + passed
+    }
+}
+
+/// How the Gateway serves.
+pub(crate) struct Serving {
+    pub(crate) limits: Limits,
+    pub(crate) max_connections: usize,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_connections: 1000,
+        }
+    }
+}
+
+impl Serving {
+    async fn serve(
+        self,
+        door: Gateway,
+        listener: TcpListener,
+        stopping: Stopping,
+        tracker: TaskTracker,
+    ) {
+        let max = self.max_connections;
+        let admission = Admission::new("gateway", max, max, TrustedProxies::default());
+        let rules = Arc::new(DoorRules {
+            door: "gateway",
+            limits: self.limits,
+            proxies: TrustedProxies::default(),
+            stopping: stopping.clone(),
+        });
+        let talk = move |stream: TcpStream, remote| {
+            let (door, rules) = (door.clone(), Arc::clone(&rules));
+            async move {
+                let Some(protocol) = Protocol::find(&stream, &rules).await else {
+                    return;
+                };
+                let arrival = Arrival {
+                    remote: Some(remote),
+                    local: stream.local_addr().ok(),
+                    is_tls: false,
+                    protocol,
+                };
+                door.converse(stream, arrival, &rules).await;
+            }
+        };
+        listen(listener, admission, stopping, tracker, talk).await;
     }
 }
 
@@ -77,7 +130,7 @@ impl World {
     }
 
     /// `adjust` changes how the Gateway serves.
-    pub(crate) async fn start_with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut Serving)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = listener.local_addr().unwrap();
@@ -111,10 +164,12 @@ impl World {
             forbidden: vec![gateway],
         });
         let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let mut config = GatewayConfig::new(public_url);
-        adjust(&mut config);
+        let mut serving = Serving::default();
+        adjust(&mut serving);
+        let config = GatewayConfig::new(public_url);
         let door = Gateway::new(engine.clone(), egress.unwrap(), config);
-        tracker.spawn(door.serve(listener, shutdown.clone(), tracker.clone()));
+        let stopping = Stopping::from(shutdown.clone());
+        tracker.spawn(serving.serve(door, listener, stopping, tracker.clone()));
         let client = (application.id, application.client_secret.unwrap());
         Self {
             engine,

@@ -6,28 +6,32 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use axum::Router;
-use caracal_api::{ApiConfig, ServeOptions, serve_tcp, serve_unix};
+use caracal_api::{ApiConfig, serve_unix};
+use caracal_connection::{Admission, DoorRules, Limits, Stopping, TrustedProxies};
 use caracal_egress::Egress;
 use caracal_engine::Engine;
 use caracal_gateway::{Gateway, GatewayConfig};
 use caracal_sts::StsConfig;
 use caracal_wire::{DoorView, StatusView};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::failure::{Context, Outcome};
+use crate::server::doorway::{Answerer, Doorway};
 use crate::server::serve::{DRAIN, Listeners, Plan};
 use crate::server::{Door, Settings};
 
-/// How many connections each of the STS, the control API and the local socket may have.
-const MAX_CONNECTIONS: usize = 4096;
+/// How many connections the Gateway may have, and each of the other doors.
+const GATEWAY_CONNECTIONS: usize = 16_384;
+const OTHER_CONNECTIONS: usize = 4096;
+/// How many the local socket may have.
+const LOCAL_CONNECTIONS: usize = 256;
 
 /// Everything that a door is made of.
 pub(crate) struct Doors {
     pub(crate) engine: Engine,
     pub(crate) egress: Egress,
     pub(crate) plan: Plan,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) stopping: Stopping,
     pub(crate) tracker: TaskTracker,
 }
 
@@ -42,56 +46,49 @@ impl Doors {
         let control = self.control(settings);
         let socket = tokio::net::UnixListener::from_std(socket)
             .context("the local socket cannot be served")?;
-        self.tracker
-            .spawn(serve_unix(socket, control.clone(), self.options()));
+        self.tracker.spawn(serve_unix(
+            socket,
+            control.clone(),
+            self.rules("local"),
+            LOCAL_CONNECTIONS,
+            self.tracker.clone(),
+        ));
         for (door, listeners) in listeners {
             let url = self.plan.url(door).to_owned();
             tracing::info!(%door, %url, "open");
-            let listeners = listeners
-                .into_iter()
-                .map(into_tokio)
-                .collect::<Outcome<Vec<_>>>()?;
-            match door {
+            let answerer = match door {
                 Door::Sts => {
-                    let router =
-                        caracal_sts::router(self.engine.clone(), StsConfig { public_url: url });
-                    self.serve(listeners, &router);
+                    let config = StsConfig { public_url: url };
+                    Answerer::Router(caracal_sts::router(self.engine.clone(), config))
                 }
-                Door::Console => self.serve(listeners, &control),
+                Door::Console => Answerer::Router(control.clone()),
                 Door::Gateway => {
-                    let config = GatewayConfig {
-                        drain: DRAIN,
-                        ..GatewayConfig::new(url)
-                    };
-                    let gateway = Gateway::new(self.engine.clone(), self.egress.clone(), config);
-                    for listener in listeners {
-                        let serving = gateway.clone().serve(
-                            listener,
-                            self.shutdown.clone(),
-                            self.tracker.clone(),
-                        );
-                        self.tracker.spawn(serving);
-                    }
+                    let (engine, egress) = (self.engine.clone(), self.egress.clone());
+                    Answerer::Gateway(Gateway::new(engine, egress, GatewayConfig::new(url)))
                 }
+            };
+            // All listeners of a door share its limits.
+            let doorway = Doorway::new(answerer, admission(door), self.rules(door.name()));
+            for listener in listeners {
+                let serving = doorway
+                    .clone()
+                    .open(into_tokio(listener)?, self.tracker.clone());
+                self.tracker.spawn(serving);
             }
         }
         Ok(())
     }
 
-    /// All listeners of a door share its limits.
-    fn serve(&self, listeners: Vec<tokio::net::TcpListener>, router: &Router) {
-        let options = self.options();
-        for listener in listeners {
-            self.tracker
-                .spawn(serve_tcp(listener, router.clone(), options.clone()));
+    fn rules(&self, door: &'static str) -> DoorRules {
+        DoorRules {
+            door,
+            limits: Limits {
+                drain: DRAIN,
+                ..Limits::default()
+            },
+            proxies: TrustedProxies::default(),
+            stopping: self.stopping.clone(),
         }
-    }
-
-    fn options(&self) -> ServeOptions {
-        let mut options =
-            ServeOptions::new(self.shutdown.clone(), self.tracker.clone(), MAX_CONNECTIONS);
-        options.drain = DRAIN;
-        options
     }
 
     fn control(&self, settings: &Settings) -> Router {
@@ -121,10 +118,19 @@ impl Doors {
             self.plan.port(Door::Console),
             env!("CARGO_PKG_VERSION"),
             status,
-            self.shutdown.clone(),
+            self.stopping.token().clone(),
         );
         caracal_api::router(self.engine.clone(), config)
     }
+}
+
+/// One address cannot take all of a door.
+fn admission(door: Door) -> Arc<Admission> {
+    let limit = match door {
+        Door::Gateway => GATEWAY_CONNECTIONS,
+        Door::Sts | Door::Console => OTHER_CONNECTIONS,
+    };
+    Admission::new(door.name(), limit, limit / 4 * 3, TrustedProxies::default())
 }
 
 fn into_tokio(listener: TcpListener) -> Outcome<tokio::net::TcpListener> {
