@@ -21,6 +21,7 @@ mod random;
 mod seal_context;
 mod seal_error;
 mod secret_text;
+mod sha256_writer;
 mod unique_json;
 mod unverified_mandate;
 mod verified_mandate;
@@ -39,6 +40,7 @@ pub use random::random_bytes;
 pub use seal_context::SealContext;
 pub use seal_error::SealError;
 pub use secret_text::{SecretText, secret_matches};
+pub use sha256_writer::Sha256Writer;
 pub use unverified_mandate::{MAX_MANDATE_BYTES, UnverifiedMandate};
 pub use verified_mandate::{
     MAX_CLOCK_AHEAD_SECONDS, MAX_MANDATE_SECONDS, VerifiedMandate, verify_mandate,

@@ -5,7 +5,9 @@
 //! synced before anybody is answered. SQLite is not atomic across files: a commit carries its
 //! events in its own row until the leaves of them are in the ledger.
 
+mod copied;
 mod database;
+mod epoch;
 mod failure;
 mod ledger;
 mod ledger_file;
@@ -20,6 +22,8 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 
+pub use copied::{Copied, CopiedZone, DATABASES};
+pub use epoch::begin_epoch;
 pub use ledger_file::{LedgerFile, StoredHead};
 pub use options::OpenOptions;
 pub use step::{Step, StepHook};

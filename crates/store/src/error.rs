@@ -17,7 +17,11 @@ pub enum StoreError {
         why: String,
     },
     /// The file was written by a newer release.
-    #[error("`{path}` was written by a newer caracal (format {found}, this one knows {known})")]
+    #[error(
+        "`{path}` was written by a newer caracal: it is of format {found}, and this release ({}) reads up to {known}; \
+         use the release that wrote it, or restore a backup of this one",
+        env!("CARGO_PKG_VERSION")
+    )]
     Newer {
         /// The file.
         path: String,
@@ -25,6 +29,23 @@ pub enum StoreError {
         found: u32,
         /// The newest format that this release reads.
         known: u32,
+    },
+    /// The file could not be brought to this release's format. It is as it was: the release
+    /// that wrote it can go on with it.
+    #[error(
+        "`{path}` cannot be brought from format {found} to {known}: {why}; it is as it was, and a copy is `{copy}`"
+    )]
+    Migration {
+        /// The file.
+        path: String,
+        /// The format in the file.
+        found: u32,
+        /// This release's format.
+        known: u32,
+        /// The copy that was made before.
+        copy: String,
+        /// What failed.
+        why: String,
     },
     /// The file cannot be opened or read.
     #[error("`{path}` cannot be used: {why}")]

@@ -14,7 +14,10 @@ mod state;
 
 pub use chain::next_position;
 pub use commit::{Commit, CommitRecord, Read, Write};
-pub use embedded::{Embedded, LedgerFile, OpenOptions, Step, StepHook, StoredHead};
+pub use embedded::{
+    Copied, CopiedZone, DATABASES, Embedded, LedgerFile, OpenOptions, Step, StepHook, StoredHead,
+    begin_epoch,
+};
 pub use error::{CommitError, StoreError};
 pub use evidence::{Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Query};
 pub use state::{Snapshot, StateStore};

@@ -1,17 +1,27 @@
 //! Opening a database file: is it ours, can we read it, is it of this format.
 
+mod copy;
+mod migrate;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use refinery::{Migration, Runner};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub(super) use copy::copy;
 
 use crate::StoreError;
 
 /// How long a statement waits for another connection's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When a WAL that a long read kept from starting anew starts anew, it gives back what it has
+/// beyond this, in bytes.
+const WAL_KEEPS: i64 = 256 * 1024 * 1024;
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -72,25 +82,16 @@ pub(super) fn open(path: &Path, design: &Design) -> Result<Connection, StoreErro
         connection
             .pragma_update(None, "application_id", design.application_id)
             .map_err(|error| open_error(path, &error))?;
-        let migrations = design
-            .migrations
-            .iter()
-            .map(|(name, sql)| Migration::unapplied(name, sql))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unreadable(&error))?;
-        Runner::new(&migrations)
-            .set_grouped(false)
-            .run(&mut connection)
-            .map_err(|error| unreadable(&error))?;
-        connection
-            .pragma_update(None, "user_version", design.format)
-            .map_err(|error| open_error(path, &error))?;
+        migrate::migrate(&mut connection, path, design, found)?;
     }
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(|error| open_error(path, &error))?;
     connection
         .pragma_update(None, "synchronous", "FULL")
+        .map_err(|error| open_error(path, &error))?;
+    connection
+        .pragma_update_and_check(None, "journal_size_limit", WAL_KEEPS, |_| Ok(()))
         .map_err(|error| open_error(path, &error))?;
     Ok(connection)
 }

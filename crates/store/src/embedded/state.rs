@@ -1,7 +1,7 @@
 //! The state file: documents and the chain of commits that made them.
 
 mod apply;
-mod rows;
+pub(super) mod rows;
 mod writer;
 
 use std::path::Path;

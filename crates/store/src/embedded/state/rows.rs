@@ -16,7 +16,7 @@ fn epoch(connection: &Connection) -> Result<Epoch, StoreError> {
 }
 
 /// Where a zone stands; at the start of this history when it has no commit.
-pub(super) fn position(connection: &Connection, zone: ZoneId) -> Result<Position, StoreError> {
+pub(in crate::embedded) fn position(connection: &Connection, zone: ZoneId) -> Result<Position, StoreError> {
     let found = connection
         .prepare_cached("SELECT epoch, revision, hash FROM zones WHERE zone = $1")?
         .query_row([zone.uuid().as_bytes()], position_of)
@@ -76,7 +76,7 @@ pub(super) fn version(
     })
 }
 
-pub(super) fn list_zones(connection: &Connection) -> Result<Vec<ZoneId>, StoreError> {
+pub(in crate::embedded) fn list_zones(connection: &Connection) -> Result<Vec<ZoneId>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT zone FROM zones
          WHERE EXISTS (SELECT 1 FROM documents WHERE documents.zone = zones.zone) ORDER BY zone",
