@@ -22,10 +22,7 @@ const NEW: Design = Design {
             "V2__more",
             "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 4;",
         ),
-        (
-            "V3__larger",
-            "UPDATE things SET size = 5;",
-        ),
+        ("V3__larger", "UPDATE things SET size = 5;"),
     ],
 };
 
@@ -38,10 +35,7 @@ const BROKEN: Design = Design {
             "V2__more",
             "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 4;",
         ),
-        (
-            "V3__wrong",
-            "INSERT INTO nowhere VALUES (1);",
-        ),
+        ("V3__wrong", "INSERT INTO nowhere VALUES (1);"),
     ],
 };
 
@@ -119,7 +113,10 @@ fn a_copy_is_of_one_moment_while_others_write() {
     let writer = open(&path, &OLD).unwrap();
     for _ in 0..3000 {
         writer
-            .execute("INSERT INTO things (name) VALUES (hex(randomblob(2000)))", [])
+            .execute(
+                "INSERT INTO things (name) VALUES (hex(randomblob(2000)))",
+                [],
+            )
             .unwrap();
     }
     let reader = open_read_only(&path).unwrap();

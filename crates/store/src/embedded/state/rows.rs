@@ -16,7 +16,10 @@ fn epoch(connection: &Connection) -> Result<Epoch, StoreError> {
 }
 
 /// Where a zone stands; at the start of this history when it has no commit.
-pub(in crate::embedded) fn position(connection: &Connection, zone: ZoneId) -> Result<Position, StoreError> {
+pub(in crate::embedded) fn position(
+    connection: &Connection,
+    zone: ZoneId,
+) -> Result<Position, StoreError> {
     let found = connection
         .prepare_cached("SELECT epoch, revision, hash FROM zones WHERE zone = $1")?
         .query_row([zone.uuid().as_bytes()], position_of)
