@@ -1,11 +1,13 @@
 //! The stories.
 
 mod apply;
+mod backup;
 mod bad_files;
 mod clients;
 mod crash_full;
 mod crash_kills;
 mod databases;
+mod disk_room;
 mod evidence_before_effect;
 mod evidence_export;
 mod evidence_listing;

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use caracal_core::BackupId;
 use caracal_wire::StatusView;
 use http::Uri;
 use tokio_util::sync::CancellationToken;
 
 /// How the process is, asked with every `GET /v1/status`.
 pub type StatusSource = Arc<dyn Fn() -> StatusView + Send + Sync>;
+
+/// The bytes of a backup as they come. An error ends it: it is none then.
+pub type BackupChunks = tokio::sync::mpsc::Receiver<std::io::Result<bytes::Bytes>>;
+
+/// Begins to take a backup, or says why that cannot be.
+pub type BackupSource = Arc<dyn Fn() -> Result<(BackupId, BackupChunks), String> + Send + Sync>;
 
 /// What the door needs to know of the instance.
 #[derive(Clone)]
@@ -23,6 +30,8 @@ pub struct ApiConfig {
     pub version: String,
     /// How the process is.
     pub status: StatusSource,
+    /// Where backups come from; none when this server takes none.
+    pub backup: Option<BackupSource>,
     /// How long a request may take until its answer begins.
     pub request_timeout: Duration,
     /// Ends the live feeds, so that a shutdown need not wait for their clients.
@@ -51,6 +60,7 @@ impl ApiConfig {
             hosts,
             version: version.into(),
             status,
+            backup: None,
             request_timeout: Duration::from_secs(60),
             shutdown,
         }

@@ -22,6 +22,6 @@ mod routes;
 mod serve;
 
 pub use api::{Api, router};
-pub use config::{ApiConfig, StatusSource};
+pub use config::{ApiConfig, BackupChunks, BackupSource, StatusSource};
 pub use openapi::document;
 pub use serve::{serve_stream, serve_unix};

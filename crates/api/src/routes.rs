@@ -3,6 +3,7 @@
 mod answer;
 mod applications;
 mod apply;
+mod backup;
 mod bundles;
 mod events;
 mod explain;
@@ -84,6 +85,7 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(apply::apply_by_name))
         .routes(routes!(apply::export))
         .routes(routes!(nodes::list))
+        .routes(routes!(backup::take))
         .routes(routes!(instance::status))
 }
 

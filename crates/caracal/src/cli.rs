@@ -1,6 +1,7 @@
 //! The command line: every command and flag, and nothing of what they do.
 
 mod audit;
+mod backup;
 mod objects;
 mod stack;
 mod zone_file;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use audit::{AuditCommand, EventFilter, VerifyArgs};
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
     ApplicationCommand, ListArgs, PolicyCommand, ProviderCommand, ResourceCommand,
     RevocationCommand, TokenCommand, ZoneCommand,
@@ -61,6 +63,10 @@ pub(crate) enum Command {
     Down(DownArgs),
     /// Stop the local stack and remove its data
     Purge(PurgeArgs),
+    /// Write a backup of everything but the master key
+    Backup(BackupArgs),
+    /// Restore a backup, and end all authority that was ever issued
+    Restore(RestoreArgs),
     /// Print the local stack's log
     Logs(LogsArgs),
     /// Run a server in the foreground, for production

@@ -20,6 +20,7 @@ use crate::failure::{Context, Failure, Outcome};
 
 /// Everything that Caracal itself puts into a home.
 const OWN_NAMES: &[&str] = &[
+    "backing-up",
     "caracal.lock",
     "caracal.sock",
     "demo",
@@ -29,10 +30,15 @@ const OWN_NAMES: &[&str] = &[
     "login.json",
     "master.key",
     "ports.json",
+    "replaced",
+    "restoring",
     "server.toml",
     "stack.json",
     "state.db",
 ];
+
+/// Where a restore moves what it replaces, in the home.
+pub(crate) const REPLACED: &str = "replaced";
 
 /// The directory that holds a stack's data, key, socket and log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +203,11 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&new);
     }
     written?;
+    sync_dir(path)
+}
+
+/// Makes durable that a file has its name in its directory.
+pub(crate) fn sync_dir(path: &Path) -> std::io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }

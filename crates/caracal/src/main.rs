@@ -4,6 +4,7 @@
 //! the public API like anyone's: they have no privilege that the API lacks. Only here are the
 //! environment, the clock and other processes touched, each in one module.
 
+mod backup;
 mod cli;
 mod client;
 mod clock;
@@ -12,6 +13,7 @@ mod failure;
 mod home;
 mod process;
 mod quickstart;
+mod restore;
 mod run;
 mod server;
 mod stack;

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::failure::{Context, Outcome};
 use crate::home::Home;
 use crate::server::{LogTarget, Settings, serve};
-use crate::{quickstart, stack, terminal};
+use crate::{backup, quickstart, restore, stack, terminal};
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> Outcome<()> {
@@ -27,6 +27,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome<()> {
         Command::Status(args) => stack::status(&home, &args, json).await,
         Command::Down(_) => stack::down(&home, json),
         Command::Purge(args) => stack::purge(&home, &args, json),
+        Command::Backup(args) => backup::backup(&home, &args, &global, &environment).await,
+        Command::Restore(args) => restore::restore(&home, &args, &environment, json).await,
         Command::Logs(args) => stack::logs(&home, &args),
         Command::Serve(args) => start_server(home, args, &environment).await,
         Command::Doctor => stack::doctor(&home, &environment, json).await,

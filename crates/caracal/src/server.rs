@@ -1,6 +1,7 @@
 //! The server: settings, listeners, key, store, engine and doors, wired together.
 
 mod checkpoints;
+mod disk;
 mod door;
 mod doorway;
 mod listen;
@@ -13,9 +14,10 @@ mod settings;
 mod signals;
 mod socket;
 
+pub(crate) use disk::DiskRules;
 pub(crate) use door::Door;
 pub(crate) use log::{LogTarget, last_lines};
-pub(crate) use master_key::check_key_file;
+pub(crate) use master_key::{check_key_file, load as load_master_key};
 pub(crate) use port_holder::find_holder as find_port_holder;
 pub(crate) use serve::serve;
 pub(crate) use settings::{Settings, SettingsLayer};

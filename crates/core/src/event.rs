@@ -64,6 +64,18 @@ pub enum EventType {
     KeyRotated,
     #[serde(rename = "key.dropped")]
     KeyDropped,
+    #[serde(rename = "backup.taken")]
+    BackupTaken,
+    #[serde(rename = "store.restored")]
+    StoreRestored,
+    #[serde(rename = "zone.restored")]
+    ZoneRestored,
+    #[serde(rename = "disk.low")]
+    DiskLow,
+    #[serde(rename = "disk.reserved")]
+    DiskReserved,
+    #[serde(rename = "disk.cleared")]
+    DiskCleared,
 }
 
 impl EventType {
@@ -96,6 +108,12 @@ impl EventType {
             Self::LogOpened => "log.opened",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
+            Self::BackupTaken => "backup.taken",
+            Self::StoreRestored => "store.restored",
+            Self::ZoneRestored => "zone.restored",
+            Self::DiskLow => "disk.low",
+            Self::DiskReserved => "disk.reserved",
+            Self::DiskCleared => "disk.cleared",
         }
     }
 }

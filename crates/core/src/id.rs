@@ -92,6 +92,8 @@ ids! {
     ApplicationId = "app",
     /// A hold that awaits a person.
     ApprovalId = "apr",
+    /// A copy of a whole store at one moment.
+    BackupId = "bak",
     /// An immutable set of policies.
     BundleId = "bdl",
     /// One commit of state; lets a node look up the outcome of an ambiguous failure.

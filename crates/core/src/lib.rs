@@ -30,7 +30,7 @@ pub use client_address::ClientAddress;
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use id::{
-    ApplicationId, ApprovalId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId, MandateId,
+    ApplicationId, ApprovalId, BackupId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId, MandateId,
     NodeId, OperatorId, ParseIdError, ProviderId, ResourceId, RevocationId, SessionId, SubjectId,
     ZoneId,
 };

@@ -15,6 +15,7 @@ pub struct UnverifiedMandate {
     kid: KeyId,
     issuer: String,
     zone: ZoneId,
+    rev: String,
     nbf: Option<i64>,
     digest: [u8; 32],
 }
@@ -69,6 +70,7 @@ impl UnverifiedMandate {
             kid,
             issuer: claims.iss,
             zone: claims.zone,
+            rev: claims.rev,
             nbf,
             digest: sha256(text.as_bytes()),
             text: text.to_owned(),
@@ -88,6 +90,11 @@ impl UnverifiedMandate {
     /// The zone it names. Unchecked.
     pub fn zone(&self) -> ZoneId {
         self.zone
+    }
+
+    /// The position it names. Unchecked.
+    pub fn rev(&self) -> &str {
+        &self.rev
     }
 
     /// SHA-256 of its text, for a cache of verified mandates.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Clock;
+use crate::room::RoomGauge;
 use crate::verify::KnownMandate;
 use crate::view::{Loader, PolicyCache};
 use crate::zone_handle::ZoneHandle;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     pub(crate) ledger_failing: AtomicBool,
+    pub(crate) room: RoomGauge,
     pub(crate) metrics: std::sync::OnceLock<crate::MetricsSource>,
 }
 
@@ -102,8 +104,13 @@ impl Engine {
         self.0.zones.pin().get(&zone).cloned()
     }
 
-    /// True when state can be read and evidence can be written.
+    /// True when state can be read and evidence of calls can be written.
     pub fn is_ready(&self) -> bool {
+        self.can_administer() && self.room() != crate::Room::Reserve
+    }
+
+    /// True when state can be read and evidence of administration can be written.
+    pub fn can_administer(&self) -> bool {
         !self.0.closing.is_cancelled() && !self.0.ledger_failing.load(Ordering::Relaxed)
     }
 

@@ -1,13 +1,12 @@
 //! The keys that sign a zone's mandates: rotating them, and dropping one in an emergency.
 
 use caracal_core::{EventType, KeyId, Kind, MandateKey, Role, Zone, ZoneId};
-use caracal_crypto::MandateSigner;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::view::{ZoneKeys, ZoneView};
-use crate::{Admin, AdminError, Engine, MAX_TTL_SECONDS};
+use crate::view::ZoneView;
+use crate::{Admin, AdminError, Engine, MAX_TTL_SECONDS, new_keys};
 
 /// How long a key is published before it signs, in seconds: twice as long as verifiers may
 /// keep an older set of keys.
@@ -119,19 +118,8 @@ impl Engine {
         zone: ZoneId,
         signs_from: Timestamp,
     ) -> Result<MandateKey, AdminError> {
-        let failed = |why: String| AdminError::Unavailable { why, done: false };
-        let created_at = self.now();
-        let made = MandateSigner::generate().map_err(|e| failed(e.to_string()))?;
-        Ok(MandateKey {
-            id: KeyId::new(created_at, &self.random()),
-            created_at,
-            public: made.public,
-            private: self
-                .keyring()
-                .seal(&made.private, &ZoneKeys::context(zone, "mandate-key"))
-                .map_err(|e| failed(e.to_string()))?,
-            signs_from,
-        })
+        new_keys::mandate_key(self.keyring(), zone, self.now(), signs_from)
+            .map_err(|why| AdminError::Unavailable { why, done: false })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The log of a zone: making one, opening it, and leaving a damaged one behind.
 
-use caracal_core::{EventType, Kind, LogId, LogKey, Revision, Zone, ZoneId};
+use caracal_core::{EventType, Kind, LogKey, Revision, Zone, ZoneId};
 use caracal_crypto::LogSigner;
 use caracal_ledger::{Log, TreeState};
 
 use crate::change::Change;
 use crate::view::ZoneKeys;
-use crate::{Admin, AdminError, Engine, Operator, StartError};
+use crate::{Admin, AdminError, Engine, Operator, StartError, new_keys};
 
 /// How far an opened log has come.
 pub(crate) struct Opened {
@@ -18,23 +18,9 @@ pub(crate) struct Opened {
 impl Engine {
     /// Makes the key of a new log.
     pub(crate) fn new_log_key(&self, zone: ZoneId) -> Result<LogKey, AdminError> {
-        let failed = |why: String| AdminError::Unavailable { why, done: false };
-        let created_at = self.now();
-        let id = LogId::new(created_at, &self.random());
-        let (seed, signer) = LogSigner::generate().map_err(|e| failed(e.to_string()))?;
-        let origin = caracal_ledger::origin_of(&host_of(&self.0.config.sts_url), id);
-        let verifier = caracal_ledger::verifier_key(&origin, &signer.public());
-        let private = self
-            .keyring()
-            .seal(&seed, &ZoneKeys::context(zone, "log-key"))
-            .map_err(|e| failed(e.to_string()))?;
-        Ok(LogKey {
-            id,
-            created_at,
-            origin,
-            verifier,
-            private,
-        })
+        let host = host_of(&self.0.config.sts_url);
+        new_keys::log_key(self.keyring(), zone, self.now(), &host)
+            .map_err(|why| AdminError::Unavailable { why, done: false })
     }
 
     /// Opens a zone's log for appending, unless it is damaged.

@@ -3,12 +3,12 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use caracal_core::Event;
+use caracal_core::{Event, ZoneId};
 use caracal_ledger::{LeafDraft, Receipt};
 use caracal_store::Entry;
 use thiserror::Error;
 
-use crate::Engine;
+use crate::{AdminError, Engine, Room};
 use crate::meters::meters;
 use crate::zone_handle::ZoneHandle;
 
@@ -23,8 +23,34 @@ const MANY: usize = 512;
 pub(crate) struct RecordError(String);
 
 impl Engine {
-    /// Records an event in the zone's log; durable when this returns.
+    /// Records a decision in the zone's log; durable when this returns. It may not use the
+    /// reserve of the disk.
     pub(crate) async fn record(
+        &self,
+        handle: &ZoneHandle,
+        event: Event,
+    ) -> Result<Receipt, RecordError> {
+        if self.room() == Room::Reserve {
+            metrics::counter!("caracal_disk_refusals_total").increment(1);
+            let why = "the disk has only its reserve left, which is for revoking and administering";
+            return Err(RecordError(why.to_owned()));
+        }
+        self.record_always(handle, event).await
+    }
+
+    /// Records an event of the whole instance.
+    pub(crate) async fn record_instance(&self, event: Event) -> Result<(), AdminError> {
+        let failed = |why: String| AdminError::Unavailable { why, done: false };
+        let handle = self
+            .zone_handle(ZoneId::INSTANCE)
+            .ok_or_else(|| failed("the instance is not served yet".to_owned()))?;
+        self.record_always(&handle, event)
+            .await
+            .map(drop)
+            .map_err(|e| failed(e.to_string()))
+    }
+
+    async fn record_always(
         &self,
         handle: &ZoneHandle,
         event: Event,

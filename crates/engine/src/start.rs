@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::Inner;
 use crate::follow::{Appender, Follower};
+use crate::room::RoomGauge;
 use crate::view::{Loader, PolicyCache};
 use crate::{AdminError, Clock, Engine, EngineConfig};
 
@@ -74,6 +75,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             ledger_failing: AtomicBool::new(false),
+            room: RoomGauge::new(),
             metrics: std::sync::OnceLock::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();

@@ -72,7 +72,10 @@ impl Engine {
             (None, Some(unverified)) => {
                 meters().cache_misses.increment(1);
                 let key = unverified.kid();
-                let public = view.keys.find(key).ok_or(RefusalCode::MandateInvalid)?;
+                let public = view
+                    .keys
+                    .find(key)
+                    .ok_or_else(|| without_key(&view, unverified.rev()))?;
                 let issuer = &view.zone.value.issuer;
                 let mandate = caracal_crypto::verify_mandate(&unverified, public, issuer, now)
                     .map_err(refusal)?;
@@ -100,14 +103,13 @@ impl Engine {
         view: &ZoneView,
         rev: &str,
     ) -> Result<Revision, RefusalCode> {
-        let mut parts = rev.split('.');
-        let epoch = parts.next().unwrap_or_default();
-        let revision = parts
-            .next()
+        let revision = rev
+            .split('.')
+            .nth(1)
             .and_then(|text| text.parse().ok())
             .map(Revision);
         let revision = revision.ok_or(RefusalCode::MandateInvalid)?;
-        if !view.position.to_string().starts_with(&format!("{epoch}.")) {
+        if !is_of(view, rev) {
             return Err(RefusalCode::MandateRevoked);
         }
         if revision > view.position.revision {
@@ -118,6 +120,24 @@ impl Engine {
         }
         Ok(revision)
     }
+}
+
+/// Why a mandate is refused whose key the zone does not have. A restore takes the old keys
+/// away, so that what says of itself that it is of another history cannot be verified; it is
+/// refused either way, and this tells its holder why.
+fn without_key(view: &ZoneView, rev: &str) -> RefusalCode {
+    let is_position = rev.split('.').count() == 3;
+    if is_position && !is_of(view, rev) {
+        RefusalCode::MandateRevoked
+    } else {
+        RefusalCode::MandateInvalid
+    }
+}
+
+/// True when a position is of the history that the view belongs to.
+fn is_of(view: &ZoneView, rev: &str) -> bool {
+    let epoch = rev.split('.').next().unwrap_or_default();
+    view.position.to_string().starts_with(&format!("{epoch}."))
 }
 
 /// False when the mandate is older than the resource: one for a resource that was removed is

@@ -46,7 +46,7 @@ pub(super) async fn health() -> Json<HealthView> {
 #[utoipa::path(get, path = "/ready", tag = "instance", operation_id = "getReadiness",
     security(()), responses((status = 200, body = HealthView)))]
 pub(super) async fn ready(State(api): State<Api>) -> Result<Json<HealthView>, Refusal> {
-    if api.engine().is_ready() {
+    if api.engine().can_administer() {
         return Ok(health().await);
     }
     let detail = "state cannot be read or evidence cannot be written";

@@ -111,6 +111,7 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("exportZone", read()),
         ("listNodes", read()),
         ("getStatus", case(Served, None, 200)),
+        ("takeBackup", case(Forbidden, None, 200)),
         ("getDocument", case(Served, None, 200)),
         ("getHealth", case(Served, None, 200)),
         ("getReadiness", case(Served, None, 200)),

@@ -137,13 +137,20 @@ impl World {
             home: "/home/x".to_owned(),
             ..StatusView::default()
         });
-        let config = ApiConfig::new(
+        let mut config = ApiConfig::new(
             "http://localhost:3001",
             3001,
             "1.2.3",
             status,
             shutdown.clone(),
         );
+        config.backup = Some(Arc::new(|| -> Result<_, String> {
+            let (sender, chunks) = tokio::sync::mpsc::channel(1);
+            let sent = sender.try_send(Ok("a backup".into()));
+            sent.map_err(|error| error.to_string())?;
+            let id = caracal_core::BackupId::new(jiff::Timestamp::UNIX_EPOCH, &[0; 10]);
+            Ok((id, chunks))
+        }));
         let world = Self {
             router: caracal_api::router(engine.clone(), config),
             engine,

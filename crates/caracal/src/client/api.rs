@@ -125,6 +125,11 @@ impl Api {
         self.accept(request).await
     }
 
+    /// Opens an answer that may be long and take its time.
+    pub(crate) async fn download(&self, path: &str) -> Outcome<reqwest::Response> {
+        self.accept(self.request(Method::GET, path)).await
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match self.token.as_ref().and_then(Secret::expose_str) {

@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SystemClock;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{DoorRecord, HomeLock, Ports, StackRecord};
+use crate::restore;
+use crate::server::disk::DiskWatch;
 use crate::server::listen::bind;
 use crate::server::metrics::Metrics;
 use crate::server::{Door, LogTarget, Settings, checkpoints, master_key, signals, socket};
@@ -46,6 +48,7 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
 
 async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) -> Outcome<()> {
     let lock = HomeLock::take(&settings.home)?;
+    restore::refuse_unfinished(&settings.home)?;
     let key = master_key::load(&settings)?;
     let listeners = listen(&settings)?;
     let plan = Plan::new(&settings, &listeners)?;
@@ -66,6 +69,12 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
         stopping: Stopping::from(shutdown.clone()),
         tracker: tracker.clone(),
     };
+    let disk = Arc::new(DiskWatch {
+        engine: engine.clone(),
+        home: settings.home.dir().to_owned(),
+        rules: settings.disk,
+    });
+    disk.look().await;
     doors.open(listeners, socket, &settings)?;
     record.write(&settings.home)?;
     tracing::info!(home = %settings.home.dir().display(), "ready");
@@ -76,6 +85,7 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
         outside.spawn(async move { checkpoints::write_outside(engine, &path, last).await });
     }
     outside.spawn(metrics.keep_up(engine.clone(), last_checkpoints.clone()));
+    outside.spawn(disk.run(last_checkpoints.clone()));
     shutdown.cancelled().await;
     tracker.close();
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {

@@ -1,5 +1,6 @@
 //! What a server is told: flag, then environment, then `server.toml`, then the default.
 
+mod byte_size;
 mod layer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,12 +9,13 @@ use std::path::PathBuf;
 use caracal_core::Secret;
 use url::Url;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use layer::SettingsLayer;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
-use crate::server::Door;
+use crate::server::{DiskRules, Door};
 use crate::server::listen::ListenSpec;
 
 /// Everything that a server is told, checked.
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) public_urls: BTreeMap<Door, String>,
     /// What is logged.
     pub(crate) log: String,
+    /// How much room the home may use.
+    pub(crate) disk: DiskRules,
     /// The checkpoint file outside the home.
     pub(crate) checkpoint_file: Option<PathBuf>,
     /// The master key itself.
@@ -97,6 +101,10 @@ impl Settings {
             listen,
             public_urls,
             log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            disk: DiskRules {
+                quota: layer.disk_quota.map(|size| size.0),
+                reserve: layer.disk_reserve.map(|size| size.0),
+            },
             checkpoint_file: layer.checkpoint_file,
             master_key: master_key.map(|text| Secret::from(text.to_owned())),
             master_key_command: layer.master_key_command,

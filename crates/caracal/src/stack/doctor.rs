@@ -1,5 +1,7 @@
 //! `caracal doctor`: what keeps the local stack from working, and what to do.
 
+mod room;
+
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +14,6 @@ use crate::home::{Home, Ports, find_holder};
 use crate::server::{Door, Settings, SettingsLayer, check_key_file, find_port_holder};
 use crate::{clock, terminal};
 
-/// Less free space than this keeps the ledger from growing for long, in bytes.
-const MIN_FREE: u64 = 512 * 1024 * 1024;
 /// A clock before this is not set: 2026-01-01.
 const EARLIEST: i64 = 1_767_225_600;
 
@@ -59,7 +59,8 @@ pub(crate) async fn doctor(home: &Home, environment: &Environment, json: bool) -
         check_key(home, environment),
         check_clock(home),
     ];
-    findings.extend(check_disk(home));
+    findings.extend(room::check_disk(home, environment));
+    findings.extend(room::check_leftovers(home));
     findings.extend(check_ports(home, environment));
     findings.push(check_ledger(home).await);
     if json {
@@ -159,22 +160,6 @@ fn check_clock(home: &Home) -> Finding {
         );
     }
     Finding::good("clock", format!("{now}"))
-}
-
-fn check_disk(home: &Home) -> Option<Finding> {
-    let dir = home.dir().ancestors().find(|dir| dir.exists())?;
-    let found = rustix::fs::statvfs(dir).ok()?;
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    let detail = format!("{} MiB free at `{}`", free / 1024 / 1024, dir.display());
-    Some(if free < MIN_FREE {
-        Finding::bad(
-            "disk",
-            detail,
-            "make room: when evidence cannot be written, every call is denied",
-        )
-    } else {
-        Finding::good("disk", detail)
-    })
 }
 
 fn check_ports(home: &Home, environment: &Environment) -> Vec<Finding> {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use caracal_wire::StatusView;
 use serde::Serialize;
 
 use crate::cli::StatusArgs;
+use crate::client::{Api, Target};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::home::{DoorRecord, Home, StackRecord, find_holder};
 use crate::server::Door;
@@ -29,6 +31,9 @@ pub(crate) struct StackStatus {
     pub(crate) version: String,
     /// The home.
     pub(crate) home: String,
+    /// How much room the disk has left, where the stack was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) disk: Option<String>,
 }
 
 /// One door.
@@ -49,6 +54,7 @@ impl StackStatus {
             doors: BTreeMap::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             home: home.dir().display().to_string(),
+            disk: None,
         };
         let Some(record) = status.pid.and_then(|pid| StackRecord::find(home, pid)) else {
             return Ok(status);
@@ -117,6 +123,10 @@ impl StackStatus {
         } else {
             format!("not ready: {}", down.join(", "))
         };
+        if self.disk.as_deref() == Some("reserve") {
+            let why = format!("{why}: the disk has only its reserve left");
+            return Some(Failure::new(why).hint("make room; revoking and administering still work"));
+        }
         Some(Failure::new(why).hint("`caracal logs` tells why, `caracal status --ready` waits"))
     }
 }
@@ -141,6 +151,14 @@ async fn is_ready(name: &str, door: &DoorRecord) -> bool {
     true
 }
 
+/// What a running stack says of its disk.
+async fn ask_disk(home: &Home) -> Option<String> {
+    let api = Api::connect(Target::Local, home).ok()?;
+    let asked = api.get::<StatusView>("/v1/status");
+    let view = tokio::time::timeout(PROBE, asked).await.ok()?.ok()?;
+    Some(view.disk).filter(|disk| !disk.is_empty())
+}
+
 /// Where this machine reaches a listener.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
@@ -156,7 +174,10 @@ pub(crate) async fn status(home: &Home, args: &StatusArgs, json: bool) -> Outcom
     let limit = if args.ready { WAIT } else { Duration::ZERO };
     let looked = StackStatus::wait(home, limit).await;
     // Whatever keeps it from looking, the answer is that it is not ready.
-    let status = looked.map_err(|failure| failure.exit(Exit::Failed))?;
+    let mut status = looked.map_err(|failure| failure.exit(Exit::Failed))?;
+    if status.pid.is_some() {
+        status.disk = ask_disk(home).await;
+    }
     if json {
         terminal::json(&status)?;
     } else if let Some(pid) = status.pid {
@@ -165,6 +186,9 @@ pub(crate) async fn status(home: &Home, args: &StatusArgs, json: bool) -> Outcom
             status.version, status.home
         ))?;
         terminal::raw(&status.text())?;
+        if status.disk.as_deref() == Some("low") {
+            terminal::note("the disk is nearly full; `caracal doctor` tells how much is left");
+        }
     }
     status.failure().map_or(Ok(()), Err)
 }

@@ -2,23 +2,21 @@
 
 use std::path::Path;
 
-use caracal_core::Epoch;
-
 use super::database;
 use crate::StoreError;
 
 /// Gives every zone of a store that nobody has open a new epoch. Positions of the old one, and
-/// every mandate that carries one, are not of this history any more; revisions go on.
+/// every mandate that carries one, are not of this history any more; revisions go on. `epoch` is
+/// 16 random bytes.
 ///
 /// # Errors
 ///
 /// As of [`crate::Embedded::open`].
-pub fn begin_epoch(dir: &Path, epoch: Epoch) -> Result<(), StoreError> {
+pub fn begin_epoch(dir: &Path, epoch: [u8; 16]) -> Result<(), StoreError> {
     let mut connection = database::open(&dir.join("state.db"), &database::STATE)?;
     let transaction = connection.transaction()?;
-    let bytes = epoch.0.as_bytes();
-    transaction.execute("UPDATE meta SET value = $1 WHERE key = 'epoch'", [bytes])?;
-    transaction.execute("UPDATE zones SET epoch = $1", [bytes])?;
+    transaction.execute("UPDATE meta SET value = $1 WHERE key = 'epoch'", [epoch])?;
+    transaction.execute("UPDATE zones SET epoch = $1", [epoch])?;
     transaction.commit()?;
     Ok(())
 }

@@ -18,6 +18,10 @@ pub struct StatusView {
     pub version: String,
     /// The data directory; empty for operators of a single zone.
     pub home: String,
+    /// How much room the disk has left: `plenty`, `low`, or `reserve`, in which new mandates and
+    /// calls are refused.
+    #[serde(default)]
+    pub disk: String,
 }
 
 /// One door.

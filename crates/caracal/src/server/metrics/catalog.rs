@@ -32,6 +32,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "caracal_console_refusals_total",
         "Requests that the control API refused, by code.",
     ),
+    (
+        "caracal_disk_refusals_total",
+        "Mandates and calls that were refused because the disk has only its reserve left.",
+    ),
 ];
 
 /// Gauges.
@@ -95,6 +99,10 @@ const GAUGES: &[(&str, &str)] = &[
     (
         "caracal_disk_available_bytes",
         "Bytes of that file system that this user can still write.",
+    ),
+    (
+        "caracal_disk_room",
+        "0 with enough room for evidence, 1 when the disk or the quota is nearly full, 2 when only the reserve is left.",
     ),
 ];
 

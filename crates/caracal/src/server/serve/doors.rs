@@ -9,12 +9,13 @@ use axum::Router;
 use caracal_api::{ApiConfig, serve_unix};
 use caracal_connection::{Admission, DoorRules, Limits, Stopping, TrustedProxies};
 use caracal_egress::Egress;
-use caracal_engine::Engine;
+use caracal_engine::{Engine, Room};
 use caracal_gateway::{Gateway, GatewayConfig};
 use caracal_sts::StsConfig;
 use caracal_wire::{DoorView, StatusView};
 use tokio_util::task::TaskTracker;
 
+use crate::backup;
 use crate::failure::{Context, Outcome};
 use crate::server::doorway::{Answerer, Doorway};
 use crate::server::serve::{DRAIN, Listeners, Plan};
@@ -95,13 +96,17 @@ impl Doors {
         let (engine, plan) = (self.engine.clone(), self.plan.clone());
         let home = settings.home.dir().display().to_string();
         let status = Arc::new(move || {
-            let ready = engine.is_ready();
+            let (ready, administers) = (engine.is_ready(), engine.can_administer());
             let door = |door: Door| {
                 (
                     door.name().to_owned(),
                     DoorView {
                         url: plan.url(door).to_owned(),
-                        ready,
+                        ready: if door == Door::Console {
+                            administers
+                        } else {
+                            ready
+                        },
                     },
                 )
             };
@@ -111,15 +116,22 @@ impl Doors {
                 doors: plan.doors().map(door).collect::<BTreeMap<_, _>>(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 home: home.clone(),
+                disk: match engine.room() {
+                    Room::Plenty => "plenty",
+                    Room::Low => "low",
+                    Room::Reserve => "reserve",
+                }
+                .to_owned(),
             }
         });
-        let config = ApiConfig::new(
+        let mut config = ApiConfig::new(
             self.plan.url(Door::Console),
             self.plan.port(Door::Console),
             env!("CARGO_PKG_VERSION"),
             status,
             self.stopping.token().clone(),
         );
+        config.backup = Some(backup::source(settings.home.clone()));
         caracal_api::router(self.engine.clone(), config)
     }
 }

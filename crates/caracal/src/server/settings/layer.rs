@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
 use crate::server::Door;
+use crate::server::settings::ByteSize;
 
 /// What one place says; everything may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
@@ -56,6 +57,12 @@ pub(crate) struct SettingsLayer {
     /// A file outside the home that gets every log's newest signed checkpoint [env: CARACAL_CHECKPOINT_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint_file: Option<PathBuf>,
+    /// The most that the home may take of the disk, such as `20GiB` [env: CARACAL_DISK_QUOTA; default: all of it]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk_quota: Option<ByteSize>,
+    /// Room kept for revoking and administering when calls are refused [env: CARACAL_DISK_RESERVE; default: 2 %, 64MiB to 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk_reserve: Option<ByteSize>,
     /// A command that prints the master key, instead of a key file [env: CARACAL_MASTER_KEY_COMMAND]
     #[arg(long, value_name = "COMMAND")]
     pub(crate) master_key_command: Option<String>,
@@ -98,6 +105,11 @@ impl SettingsLayer {
                     .collect(),
             )
         };
+        let size = |name: &str| match environment.find(name).map(str::parse::<ByteSize>) {
+            None => Ok(None),
+            Some(Ok(size)) => Ok(Some(size)),
+            Some(Err(why)) => Err(Failure::usage(format!("`{name}`: {why}"))),
+        };
         let truth = |name: &str| match environment.find(name) {
             None => Ok(None),
             Some("true" | "1") => Ok(Some(true)),
@@ -121,6 +133,8 @@ impl SettingsLayer {
             database_url: text("CARACAL_DATABASE_URL"),
             log: text("CARACAL_LOG"),
             checkpoint_file: path("CARACAL_CHECKPOINT_FILE"),
+            disk_quota: size("CARACAL_DISK_QUOTA")?,
+            disk_reserve: size("CARACAL_DISK_RESERVE")?,
             master_key_command: text("CARACAL_MASTER_KEY_COMMAND"),
             allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
         })
@@ -144,6 +158,8 @@ impl SettingsLayer {
             database_url: self.database_url.or(weaker.database_url),
             log: self.log.or(weaker.log),
             checkpoint_file: self.checkpoint_file.or(weaker.checkpoint_file),
+            disk_quota: self.disk_quota.or(weaker.disk_quota),
+            disk_reserve: self.disk_reserve.or(weaker.disk_reserve),
             master_key_command: self.master_key_command.or(weaker.master_key_command),
             allow_private: self.allow_private.or(weaker.allow_private),
         }
@@ -171,6 +187,7 @@ impl SettingsLayer {
     pub(crate) fn to_arguments(&self) -> Vec<String> {
         let list = |list: &Option<Vec<String>>| list.as_ref().map(|items| items.join(","));
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let size = |size: Option<ByteSize>| size.map(|size| size.to_string());
         let truth = |truth: Option<bool>| truth.map(|truth| truth.to_string());
         let all = [
             ("doors", list(&self.doors)),
@@ -187,6 +204,8 @@ impl SettingsLayer {
             ("database-url", self.database_url.clone()),
             ("log", self.log.clone()),
             ("checkpoint-file", path(&self.checkpoint_file)),
+            ("disk-quota", size(self.disk_quota)),
+            ("disk-reserve", size(self.disk_reserve)),
             ("master-key-command", self.master_key_command.clone()),
             ("allow-private", truth(self.allow_private)),
         ];
