@@ -63,7 +63,9 @@ async fn a_backup_under_load_is_restored_elsewhere_and_old_mandates_are_dead() {
         .collect();
     // State changes as well while it is taken.
     let stack = &protected.stack;
-    stack.cli(&["token", "create", "ci", "--role", "viewer"]).ok();
+    stack
+        .cli(&["token", "create", "ci", "--role", "viewer"])
+        .ok();
     stack.cli(&["app", "create", "early"]).ok();
     let (file, said) = tokio::task::block_in_place(|| take(stack, "backup.tar"));
     going.store(false, Ordering::Relaxed);
@@ -77,7 +79,9 @@ async fn a_backup_under_load_is_restored_elsewhere_and_old_mandates_are_dead() {
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap()) & 0o777;
     assert_eq!(mode, 0o600);
     let rows = ledger_rows(&open_ledger(&stack.home));
-    let taken = rows.iter().find(|row| row.event()["type"] == "backup.taken");
+    let taken = rows
+        .iter()
+        .find(|row| row.event()["type"] == "backup.taken");
     assert_eq!(taken.expect("it is evidence").event()["target"], said["id"]);
     assert!(!stack.file("backing-up").exists());
 
@@ -96,9 +100,18 @@ async fn a_backup_under_load_is_restored_elsewhere_and_old_mandates_are_dead() {
         assert_eq!(answer.refusal(), "mandate_revoked");
     }
     let mandate = client.mint("resource://items", "items:read").await;
-    assert_eq!(client.call("GET", "/r/items/items/1", &mandate).await.status, 200);
+    assert_eq!(
+        client
+            .call("GET", "/r/items/items/1", &mandate)
+            .await
+            .status,
+        200
+    );
     // The new mandate is worth nothing where the backup came from.
-    let answer = protected.client.call("GET", "/r/items/items/1", &mandate).await;
+    let answer = protected
+        .client
+        .call("GET", "/r/items/items/1", &mandate)
+        .await;
     assert_eq!(answer.refusal(), "mandate_revoked");
     let applications = other.cli(&["app", "list", "--json"]).ok().stdout;
     assert!(applications.contains("early") && !applications.contains("late"));
@@ -213,7 +226,11 @@ async fn what_is_no_whole_backup_or_has_another_key_changes_nothing() {
     assert!(!none.file("master.key").exists(), "a new key opens nothing");
     std::fs::write(other.file("master.key"), "22".repeat(32)).unwrap();
     let output = restore(&other, &file, &[]).fails(1);
-    assert!(output.stderr.contains("another master key"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("another master key"),
+        "{}",
+        output.stderr
+    );
     is_untouched(&other);
 }
 
@@ -235,9 +252,13 @@ async fn a_home_in_use_is_never_overwritten_and_a_replaced_one_is_kept() {
 
     let full = restore(&protected.stack, &file, &[]).fails(1);
     assert!(full.stderr.contains("--replace"), "{}", full.stderr);
-    let done = restore(&protected.stack, &file, &["--replace", "--freeze", "--json"])
-        .ok()
-        .json();
+    let done = restore(
+        &protected.stack,
+        &file,
+        &["--replace", "--freeze", "--json"],
+    )
+    .ok()
+    .json();
     let aside = PathBuf::from(done["moved_aside"].as_str().unwrap());
     for name in ["state.db", "ledger.db"] {
         assert_eq!(
@@ -253,7 +274,13 @@ async fn a_home_in_use_is_never_overwritten_and_a_replaced_one_is_kept() {
     assert_eq!(mint.json()["error"], "zone_frozen", "{mint:?}");
     protected.stack.cli(&["thaw"]).ok();
     let mandate = client.mint("resource://items", "items:read").await;
-    assert_eq!(client.call("GET", "/r/items/items/1", &mandate).await.status, 200);
+    assert_eq!(
+        client
+            .call("GET", "/r/items/items/1", &mandate)
+            .await
+            .status,
+        200
+    );
 
     // The log as it is now is whole; the checkpoint from outside names what was lost.
     protected.stack.cli(&["audit", "verify"]).ok();
@@ -293,7 +320,15 @@ async fn who_may_take_a_backup() {
     assert_eq!(std::fs::read(&existing).unwrap(), b"kept");
     let token = |role: &str| {
         let made = stack
-            .cli(&["token", "create", role, "--role", role, "--all-zones", "--json"])
+            .cli(&[
+                "token",
+                "create",
+                role,
+                "--role",
+                role,
+                "--all-zones",
+                "--json",
+            ])
             .ok()
             .json();
         made["token"].as_str().unwrap().to_owned()

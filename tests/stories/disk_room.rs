@@ -49,10 +49,16 @@ async fn an_alarm_then_the_reserve_and_back() {
 
     drop(alarm);
     let full = Ballast::of(stack, 95 * MIB);
-    until("only the reserve is left", async || disk(stack) == "reserve").await;
+    until("only the reserve is left", async || {
+        disk(stack) == "reserve"
+    })
+    .await;
     let before = protected.upstream.seen().len();
     let refused = client.call("GET", "/r/items/items/1", &mandate).await;
-    assert_eq!((refused.status, &*refused.refusal()), (503, "ledger_unavailable"));
+    assert_eq!(
+        (refused.status, &*refused.refusal()),
+        (503, "ledger_unavailable")
+    );
     assert!(refused.body.contains("reserve"), "{refused:?}");
     let mint = client.try_mint("resource://items", "items:read").await;
     assert_eq!(mint.status, 503, "{mint:?}");
@@ -63,7 +69,10 @@ async fn an_alarm_then_the_reserve_and_back() {
     stack.cli(&["doctor"]).fails(1);
 
     // What ends authority, and administering, still work, with evidence.
-    let id = crate::harness::claims(&other)["jti"].as_str().unwrap().to_owned();
+    let id = crate::harness::claims(&other)["jti"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     stack.cli(&["revoke", &id, "--reason", "lost"]).ok();
     stack.cli(&["app", "create", "meanwhile"]).ok();
     stack.cli(&["freeze", "--reason", "disk"]).ok();
@@ -87,7 +96,10 @@ async fn an_alarm_then_the_reserve_and_back() {
         .collect();
     // Between the two fillings there may have been room for a moment.
     assert_eq!(kinds.first().map(String::as_str), Some("disk.low"));
-    assert!(kinds.iter().any(|kind| kind == "disk.reserved"), "{kinds:?}");
+    assert!(
+        kinds.iter().any(|kind| kind == "disk.reserved"),
+        "{kinds:?}"
+    );
     assert_eq!(kinds.last().map(String::as_str), Some("disk.cleared"));
     stack.cli(&["audit", "verify"]).ok();
 }

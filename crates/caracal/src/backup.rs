@@ -71,8 +71,10 @@ fn target(named: &Path) -> Outcome<PathBuf> {
         named.to_owned()
     };
     if path.symlink_metadata().is_ok() {
-        return Err(Failure::usage(format!("`{}` exists already", path.display()))
-            .hint("name a new file, or a directory"));
+        return Err(
+            Failure::usage(format!("`{}` exists already", path.display()))
+                .hint("name a new file, or a directory"),
+        );
     }
     Ok(path)
 }
@@ -90,7 +92,9 @@ fn take_stopped(home: &Home, out: &mut std::fs::File) -> Outcome<()> {
     let now = clock::now();
     let id = BackupId::new(now, &caracal_crypto::random_bytes());
     let mut progress = Progress::new("copied");
-    let snapshot = Snapshot::make(home, id, now, &mut |done, all| progress.tell(done, Some(all)))?;
+    let snapshot = Snapshot::make(home, id, now, &mut |done, all| {
+        progress.tell(done, Some(all))
+    })?;
     let written = snapshot.write_to(std::io::BufWriter::with_capacity(1024 * 1024, out));
     drop((snapshot, held));
     written.context("the backup cannot be written")
@@ -104,7 +108,8 @@ async fn download(api: &Api, out: &mut std::fs::File) -> Outcome<()> {
         Failure::new("the backup broke off; nothing was written")
             .hint("`caracal logs` of the server tells why")
     })? {
-        out.write_all(&chunk).context("the backup cannot be written")?;
+        out.write_all(&chunk)
+            .context("the backup cannot be written")?;
         received = received.saturating_add(u64::try_from(chunk.len()).unwrap_or(0));
         progress.tell(received, None);
     }
@@ -154,7 +159,12 @@ impl Progress {
         self.told = Instant::now();
         let mib = |bytes: u64| bytes / (1024 * 1024);
         match all {
-            Some(all) => terminal::note(format_args!("{} {} of {} MiB", self.what, mib(done), mib(all))),
+            Some(all) => terminal::note(format_args!(
+                "{} {} of {} MiB",
+                self.what,
+                mib(done),
+                mib(all)
+            )),
             None => terminal::note(format_args!("{} {} MiB", self.what, mib(done))),
         }
     }

@@ -211,12 +211,19 @@ fn tell(
         manifest.version,
         home.dir().display()
     ))?;
-    for zone in zones.iter().filter(|zone| zone.id != caracal_core::ZoneId::INSTANCE) {
+    for zone in zones
+        .iter()
+        .filter(|zone| zone.id != caracal_core::ZoneId::INSTANCE)
+    {
         terminal::line(format_args!(
             "  zone `{}` at revision {}{}; it goes on in the log `{}`",
             zone.name,
             zone.position.revision,
-            if zone.frozen { ", frozen until `caracal thaw`" } else { "" },
+            if zone.frozen {
+                ", frozen until `caracal thaw`"
+            } else {
+                ""
+            },
             zone.log
         ))?;
     }
@@ -224,7 +231,10 @@ fn tell(
         "ended: every mandate issued before now, every signing key, and {tokens} API tokens"
     ))?;
     if let Some(aside) = aside {
-        terminal::line(format_args!("the data that was here is in `{}`", aside.display()))?;
+        terminal::line(format_args!(
+            "the data that was here is in `{}`",
+            aside.display()
+        ))?;
     }
     terminal::note(format_args!(
         "what was revoked, rotated or removed after {} is back as it was then: look it through",

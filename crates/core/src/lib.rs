@@ -30,9 +30,9 @@ pub use client_address::ClientAddress;
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use id::{
-    ApplicationId, ApprovalId, BackupId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId, MandateId,
-    NodeId, OperatorId, ParseIdError, ProviderId, ResourceId, RevocationId, SessionId, SubjectId,
-    ZoneId,
+    ApplicationId, ApprovalId, BackupId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId,
+    MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId, RevocationId, SessionId,
+    SubjectId, ZoneId,
 };
 pub use injection::Injection;
 pub use mandate::MandateClaims;

@@ -8,9 +8,9 @@ use caracal_ledger::{LeafDraft, Receipt};
 use caracal_store::Entry;
 use thiserror::Error;
 
-use crate::{AdminError, Engine, Room};
 use crate::meters::meters;
 use crate::zone_handle::ZoneHandle;
+use crate::{AdminError, Engine, Room};
 
 /// How long the end of a call waits for others.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -63,7 +63,10 @@ impl Engine {
         match room {
             Room::Plenty => tracing::info!(detail, "the disk has room again"),
             Room::Low if before == Room::Reserve => {
-                tracing::warn!(detail, "mandates and calls are served again; the disk is still nearly full");
+                tracing::warn!(
+                    detail,
+                    "mandates and calls are served again; the disk is still nearly full"
+                );
             }
             Room::Low => tracing::warn!(detail, "the disk is nearly full"),
             Room::Reserve => tracing::error!(

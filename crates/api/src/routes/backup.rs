@@ -26,9 +26,8 @@ pub(super) async fn take(
         let detail = "this server cannot take backups";
         Refusal::new(StatusCode::NOT_IMPLEMENTED, "backup_unsupported", detail)
     })?;
-    let (id, chunks) = source().map_err(|why| {
-        Refusal::from(AdminError::Unavailable { why, done: false })
-    })?;
+    let (id, chunks) =
+        source().map_err(|why| Refusal::from(AdminError::Unavailable { why, done: false }))?;
     // The copying has begun; nothing of it is sent before this is durable.
     api.engine().record_backup(&admin, id).await?;
     let name = format!("attachment; filename=\"{id}.tar\"");

@@ -66,12 +66,20 @@ fn read(
     let manifest = Manifest::parse(&text, &shown)?;
     let names: Vec<&str> = manifest.files.iter().map(|file| &*file.name).collect();
     if names != DATABASES {
-        return Err(damaged(&shown, "its manifest names other files than a backup has"));
+        return Err(damaged(
+            &shown,
+            "its manifest names other files than a backup has",
+        ));
     }
     accept(&manifest)?;
     for file in &manifest.files {
         let mut entry = next(&mut entries, &file.name, &shown)?;
-        copy(file, &mut entry, create(&file.name).context(&shown)?, &shown)?;
+        copy(
+            file,
+            &mut entry,
+            create(&file.name).context(&shown)?,
+            &shown,
+        )?;
     }
     if entries.next().is_some() {
         return Err(damaged(&shown, "there is more in it than a backup has"));
@@ -91,7 +99,10 @@ fn next<'a, R: Read>(
     };
     let is_named = *entry.path_bytes() == *name.as_bytes();
     if !is_named || entry.header().entry_type() != tar::EntryType::Regular {
-        return Err(damaged(shown, &format!("`{name}` is not where it has to be")));
+        return Err(damaged(
+            shown,
+            &format!("`{name}` is not where it has to be"),
+        ));
     }
     Ok(entry)
 }

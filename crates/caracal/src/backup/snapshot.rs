@@ -90,7 +90,10 @@ impl Snapshot {
                 hash: caracal_crypto::hex(&zone.position.hash),
             })
             .collect();
-        let own = manifest.zones.iter().find(|zone| zone.id == ZoneId::INSTANCE);
+        let own = manifest
+            .zones
+            .iter()
+            .find(|zone| zone.id == ZoneId::INSTANCE);
         manifest.instance = own.map(|zone| zone.epoch.clone()).unwrap_or_default();
         manifest.logs = copied.logs.into_iter().map(log).collect();
         for name in DATABASES {

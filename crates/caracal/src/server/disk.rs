@@ -141,8 +141,7 @@ impl DiskWatch {
     /// Measures once, and tells the engine.
     pub(crate) async fn look(self: &Arc<Self>) {
         let own = Arc::clone(self);
-        let measured =
-            tokio::task::spawn_blocking(move || own.rules.measure(&own.home)).await;
+        let measured = tokio::task::spawn_blocking(move || own.rules.measure(&own.home)).await;
         // A disk that cannot be measured may still be written; when it cannot, that shows itself.
         let Ok(Ok(room)) = measured else { return };
         let now = room.judge(self.engine.room());

@@ -15,8 +15,8 @@ pub(crate) use layer::SettingsLayer;
 use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
-use crate::server::{DiskRules, Door};
 use crate::server::listen::ListenSpec;
+use crate::server::{DiskRules, Door};
 
 /// Everything that a server is told, checked.
 pub(crate) struct Settings {

@@ -125,7 +125,9 @@ impl StackStatus {
         };
         if self.disk.as_deref() == Some("reserve") {
             let why = format!("{why}: the disk has only its reserve left");
-            return Some(Failure::new(why).hint("make room; revoking and administering still work"));
+            return Some(
+                Failure::new(why).hint("make room; revoking and administering still work"),
+            );
         }
         Some(Failure::new(why).hint("`caracal logs` tells why, `caracal status --ready` waits"))
     }

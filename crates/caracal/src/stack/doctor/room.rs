@@ -43,7 +43,10 @@ pub(super) fn check_leftovers(home: &Home) -> Option<Finding> {
         ));
     }
     let mut found: Vec<(String, u64)> = Vec::new();
-    let entries = std::fs::read_dir(home.dir()).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(home.dir())
+        .into_iter()
+        .flatten()
+        .flatten();
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_copy = name.contains(".bak") || name.contains(".damaged-");
