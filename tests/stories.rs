@@ -28,5 +28,6 @@ mod policies;
 mod quickstart;
 mod refusals;
 mod server;
+mod server_log;
 mod streams;
 mod upstreams;

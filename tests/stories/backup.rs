@@ -305,6 +305,24 @@ async fn a_home_in_use_is_never_overwritten_and_a_replaced_one_is_kept() {
     let doctor = protected.stack.cli(&["doctor"]);
     assert!(doctor.stdout.contains("replaced"), "{}", doctor.stdout);
     protected.stack.cli(&["down"]).ok();
+
+    // A restore that was cut off after it moved the old files and before it moved in the new ones.
+    let stack = &mut protected.stack;
+    std::fs::create_dir(stack.file("restoring")).unwrap();
+    std::fs::write(stack.file("restoring/moving"), "").unwrap();
+    std::fs::rename(stack.file("state.db"), aside.join("moved")).unwrap();
+    let refused = stack.cli(&["up"]).fails(1);
+    assert!(refused.stderr.contains("cut off"), "{}", refused.stderr);
+    assert!(
+        !stack.file("state.db").exists(),
+        "nothing begins anew in its place"
+    );
+    stack.cli(&["doctor"]).fails(1);
+    restore(stack, &file, &[]).ok();
+    stack.up();
+    let client = at(stack, &protected.client);
+    client.mint("resource://items", "items:read").await;
+    stack.cli(&["down"]).ok();
     protected.stack.cli(&["purge", "--yes"]).ok();
     assert!(!aside.exists());
 }

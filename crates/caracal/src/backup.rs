@@ -21,6 +21,7 @@ use crate::client::{Api, Target};
 use crate::environment::Environment;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{Home, HomeLock, find_holder, sync_dir};
+use crate::server::DiskRules;
 use crate::{clock, terminal};
 use snapshot::Snapshot;
 
@@ -88,7 +89,7 @@ fn take_stopped(home: &Home, out: &mut std::fs::File) -> Outcome<()> {
         );
     }
     let held = HomeLock::take(home)?;
-    Snapshot::check_room(home)?;
+    Snapshot::check_room(home, DiskRules::default())?;
     let now = clock::now();
     let id = BackupId::new(now, &caracal_crypto::random_bytes());
     let mut progress = Progress::new("copied");

@@ -13,11 +13,10 @@ use jiff::Timestamp;
 use crate::backup::manifest::{Manifest, ManifestFile, ManifestLog, ManifestZone};
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::Home;
+use crate::server::DiskRules;
 
 /// Where copies are made, in the home: the same file system has the room that was checked.
 pub(crate) const PLACE: &str = "backing-up";
-/// What must stay free beside the copy, in bytes.
-const SPARE: u64 = 64 * 1024 * 1024;
 
 /// A copy of the store with its manifest. Its files go when it is dropped.
 pub(crate) struct Snapshot {
@@ -26,24 +25,26 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Refuses when the copy has no room.
-    pub(crate) fn check_room(home: &Home) -> Outcome<()> {
-        let needed: u64 = DATABASES
+    /// Refuses when the copy has no room, or would leave a server with its reserve only.
+    pub(crate) fn check_room(home: &Home, rules: DiskRules) -> Outcome<()> {
+        let copied: u64 = DATABASES
             .iter()
             .flat_map(|name| [(*name).to_owned(), format!("{name}-wal")])
             .filter_map(|name| std::fs::metadata(home.join(name)).ok())
             .map(|found| found.len())
             .sum();
-        let space = rustix::fs::statvfs(home.dir()).context("the disk cannot be measured")?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        let needed = needed.saturating_add(SPARE);
-        if free < needed {
+        let room = rules
+            .measure(home.dir())
+            .context("the disk cannot be measured")?;
+        let spare = room.reserve.saturating_add(room.reserve / 2);
+        let needed = copied.saturating_add(spare);
+        if room.free < needed {
             const MIB: u64 = 1024 * 1024;
             return Err(Failure::new(format!(
                 "a backup needs {} MiB in `{}` while it is made; {} MiB are free",
                 needed.div_ceil(MIB),
                 home.dir().display(),
-                free / MIB
+                room.free / MIB
             )));
         }
         Ok(())

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::backup::snapshot::Snapshot;
 use crate::clock;
 use crate::home::Home;
+use crate::server::DiskRules;
 
 /// How large a chunk is, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -19,10 +20,10 @@ const CHUNK: usize = 256 * 1024;
 const QUEUE: usize = 4;
 
 /// Takes backups of a home, one at a time.
-pub(crate) fn source(home: Home) -> BackupSource {
+pub(crate) fn source(home: Home, rules: DiskRules) -> BackupSource {
     let busy = Arc::new(AtomicBool::new(false));
     Arc::new(move || -> Result<(BackupId, BackupChunks), String> {
-        Snapshot::check_room(&home).map_err(|failure| failure.message)?;
+        Snapshot::check_room(&home, rules).map_err(|failure| failure.message)?;
         let turn = Turn::take(&busy).ok_or("another backup is being taken; try again later")?;
         let now = clock::now();
         let id = BackupId::new(now, &caracal_crypto::random_bytes());

@@ -1,20 +1,17 @@
 //! The server's log: to standard error, or to a file that turns over.
 
+mod rotating;
+
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::append;
+pub(crate) use rotating::{LogGuard, LogSize, numbered};
 
-/// When the file turns over, in bytes.
-const MAX_BYTES: u64 = 10 * 1024 * 1024;
-/// How many files are kept, the current one included.
-const MAX_FILES: usize = 5;
+use rotating::LogFile;
 
 /// Where the log goes.
 pub(crate) enum LogTarget {
@@ -25,8 +22,8 @@ pub(crate) enum LogTarget {
 }
 
 impl LogTarget {
-    /// Begins to log at this level, once per process.
-    pub(crate) fn install(self, level: &str) -> Outcome<()> {
+    /// Begins to log at this level, once per process. Keep the guard until the end.
+    pub(crate) fn install(self, level: &str, size: LogSize) -> Outcome<LogGuard> {
         let filter = EnvFilter::try_new(level).map_err(|error| {
             Failure::usage(format!(
                 "`CARACAL_LOG` is `{level}`, which is no log level: {error}"
@@ -36,88 +33,18 @@ impl LogTarget {
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(false);
+        let mut guard = LogGuard(None);
         let installed = match self {
             Self::StandardError => builder.with_writer(io::stderr).try_init(),
             Self::File(path) => {
-                let file = RotatingFile::open(&path, MAX_BYTES)
-                    .context(format!("the log `{}`", path.display()))?;
+                let file =
+                    LogFile::open(&path, size).context(format!("the log `{}`", path.display()))?;
+                guard = LogGuard(Some(file.clone()));
                 builder.with_writer(file).try_init()
             }
         };
-        installed.context("the log cannot be set up")
-    }
-}
-
-/// A log file. When it is full, it becomes `NAME.1`, that becomes `NAME.2`, and so on.
-struct RotatingFile {
-    path: PathBuf,
-    max_bytes: u64,
-    current: Mutex<(File, u64)>,
-}
-
-impl RotatingFile {
-    fn open(path: &Path, max_bytes: u64) -> io::Result<Self> {
-        let file = append(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self {
-            path: path.to_owned(),
-            max_bytes,
-            current: Mutex::new((file, size)),
-        })
-    }
-
-    fn write(&self, line: &[u8]) -> io::Result<()> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        if current.1 > 0 && current.1.saturating_add(length) > self.max_bytes {
-            self.turn_over()?;
-            *current = (append(&self.path)?, 0);
-        }
-        current.0.write_all(line)?;
-        current.1 = current.1.saturating_add(length);
-        Ok(())
-    }
-
-    fn turn_over(&self) -> io::Result<()> {
-        for n in (1..MAX_FILES).rev() {
-            let from = if n == 1 {
-                self.path.clone()
-            } else {
-                numbered(&self.path, n - 1)
-            };
-            match std::fs::rename(from, numbered(&self.path, n)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-fn numbered(path: &Path, n: usize) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{n}"));
-    name.into()
-}
-
-/// One line on its way into the file.
-struct Line<'a>(&'a RotatingFile);
-
-impl Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for RotatingFile {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+        installed.context("the log cannot be set up")?;
+        Ok(guard)
     }
 }
 
@@ -140,29 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_file_turns_over_and_only_five_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log/caracal.log");
-        let log = RotatingFile::open(&path, 10).unwrap();
-        for n in 0..8 {
-            log.write(format!("line {n}\n").as_bytes()).unwrap();
-        }
-        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-        assert_eq!(read(&path), "line 7\n");
-        assert_eq!(read(&numbered(&path, 4)), "line 3\n");
-        assert_eq!(
-            std::fs::read_dir(dir.path().join("log")).unwrap().count(),
-            MAX_FILES
-        );
-    }
-
-    #[test]
-    fn a_line_longer_than_the_file_is_written_whole() {
+    fn the_last_lines_begin_where_they_are_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("caracal.log");
-        let log = RotatingFile::open(&path, 4).unwrap();
-        log.write(b"too long\n").unwrap();
-        assert_eq!(last_lines(&path, 9, 0).unwrap(), ["too long"]);
-        assert!(last_lines(&path, 9, 9).unwrap().is_empty());
+        std::fs::write(&path, "first\nsecond\n").unwrap();
+        assert_eq!(last_lines(&path, 9, 0).unwrap(), ["first", "second"]);
+        assert_eq!(last_lines(&path, 1, 0).unwrap(), ["second"]);
+        assert!(last_lines(&path, 9, 13).unwrap().is_empty());
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
     // Whatever a server writes is for this user alone, however it was started.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
-    log.install(&settings.log)?;
+    let _written = log.install(&settings.log, settings.log_size)?;
     let metrics = Metrics::install()?;
     let shutdown = CancellationToken::new();
     let signals = signals::listen(&shutdown)?;

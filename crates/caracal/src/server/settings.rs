@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
 use crate::server::listen::ListenSpec;
-use crate::server::{DiskRules, Door};
+use crate::server::{DiskRules, Door, LogSize};
 
 /// Everything that a server is told, checked.
 pub(crate) struct Settings {
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) public_urls: BTreeMap<Door, String>,
     /// What is logged.
     pub(crate) log: String,
+    /// How large the log may become.
+    pub(crate) log_size: LogSize,
     /// How much room the home may use.
     pub(crate) disk: DiskRules,
     /// The checkpoint file outside the home.
@@ -101,6 +103,7 @@ impl Settings {
             listen,
             public_urls,
             log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            log_size: log_size(layer.log_file_size, layer.log_files)?,
             disk: DiskRules {
                 quota: layer.disk_quota.map(|size| size.0),
                 reserve: layer.disk_reserve.map(|size| size.0),
@@ -118,6 +121,30 @@ impl Settings {
         let named = self.public_urls.get(&door).cloned();
         named.unwrap_or_else(|| format!("http://localhost:{port}"))
     }
+}
+
+fn log_size(bytes: Option<ByteSize>, files: Option<u32>) -> Outcome<LogSize> {
+    let mut size = LogSize::default();
+    if let Some(ByteSize(bytes)) = bytes {
+        if bytes < LogSize::MIN_BYTES {
+            return Err(Failure::usage(format!(
+                "`CARACAL_LOG_FILE_SIZE` is {bytes} bytes, but must be at least {}",
+                LogSize::MIN_BYTES
+            )));
+        }
+        size.bytes = bytes;
+    }
+    if let Some(files) = files {
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        if !(1..=LogSize::MAX_FILES).contains(&files) {
+            return Err(Failure::usage(format!(
+                "`CARACAL_LOG_FILES` is {files}, but must be 1 to {}",
+                LogSize::MAX_FILES
+            )));
+        }
+        size.files = files;
+    }
+    Ok(size)
 }
 
 fn parse_doors(names: &[String]) -> Outcome<BTreeSet<Door>> {

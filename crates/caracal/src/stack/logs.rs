@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::LogsArgs;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::Home;
-use crate::server::last_lines;
+use crate::server::{LogSize, last_lines, numbered};
 use crate::terminal;
 
 /// `caracal logs`.
@@ -31,7 +31,7 @@ pub(crate) fn logs(home: &Home, args: &LogsArgs) -> Outcome<()> {
     }
 }
 
-/// Prints what is added, also after the file turned over. It ends with its reader.
+/// Prints what is added, also after the file turned over, however often. It ends with its reader.
 fn follow(path: &Path, from: u64) -> Outcome<()> {
     let shown = path.display();
     let mut file = File::open(path).context(format!("`{shown}`"))?;
@@ -40,13 +40,34 @@ fn follow(path: &Path, from: u64) -> Outcome<()> {
     loop {
         print_rest(&mut file)?;
         std::thread::sleep(Duration::from_millis(200));
-        let current = std::fs::metadata(path).map(|found| found.ino());
         let own = file.metadata().context(format!("`{shown}`"))?.ino();
-        if current.is_ok_and(|ino| ino != own) {
-            print_rest(&mut file)?;
-            file = File::open(path).context(format!("`{shown}`"))?;
+        let is_current = std::fs::metadata(path).map(|found| found.ino() == own);
+        // Between two files there is none for a moment.
+        if is_current.unwrap_or(true) {
+            continue;
+        }
+        print_rest(&mut file)?;
+        for newer in newer_than(path, own) {
+            if let Ok(next) = File::open(newer) {
+                file = next;
+                print_rest(&mut file)?;
+            }
         }
     }
+}
+
+/// The files of a log that were begun after the one with this inode, oldest first.
+fn newer_than(path: &Path, own: u64) -> Vec<PathBuf> {
+    let mut newer = vec![path.to_owned()];
+    for n in 1..LogSize::MAX_FILES {
+        let older = numbered(path, n);
+        match std::fs::metadata(&older) {
+            Ok(found) if found.ino() != own => newer.push(older),
+            _ => break,
+        }
+    }
+    newer.reverse();
+    newer
 }
 
 fn print_rest(file: &mut File) -> Outcome<()> {

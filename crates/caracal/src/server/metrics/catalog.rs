@@ -33,6 +33,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Requests that the control API refused, by code.",
     ),
     (
+        "caracal_log_lines_lost_total",
+        "Lines of the server's own log that could not be written in time.",
+    ),
+    (
         "caracal_disk_refusals_total",
         "Mandates and calls that were refused because the disk has only its reserve left.",
     ),

@@ -131,7 +131,7 @@ impl Doors {
             status,
             self.stopping.token().clone(),
         );
-        config.backup = Some(backup::source(settings.home.clone()));
+        config.backup = Some(backup::source(settings.home.clone(), settings.disk));
         caracal_api::router(self.engine.clone(), config)
     }
 }

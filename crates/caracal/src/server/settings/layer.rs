@@ -54,6 +54,12 @@ pub(crate) struct SettingsLayer {
     /// What is logged: error, warn, info, debug or trace [env: CARACAL_LOG; default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log: Option<String>,
+    /// When the log's file turns over [env: CARACAL_LOG_FILE_SIZE; default: 10MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) log_file_size: Option<ByteSize>,
+    /// How many files of the log are kept [env: CARACAL_LOG_FILES; default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) log_files: Option<u32>,
     /// A file outside the home that gets every log's newest signed checkpoint [env: CARACAL_CHECKPOINT_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint_file: Option<PathBuf>,
@@ -110,6 +116,13 @@ impl SettingsLayer {
             Some(Ok(size)) => Ok(Some(size)),
             Some(Err(why)) => Err(Failure::usage(format!("`{name}`: {why}"))),
         };
+        let number = |name: &str| match environment.find(name).map(|text| (text, text.parse())) {
+            None => Ok(None),
+            Some((_, Ok(number))) => Ok(Some(number)),
+            Some((text, Err(_))) => Err(Failure::usage(format!(
+                "`{name}` is `{text}`, but must be a whole number"
+            ))),
+        };
         let truth = |name: &str| match environment.find(name) {
             None => Ok(None),
             Some("true" | "1") => Ok(Some(true)),
@@ -133,6 +146,8 @@ impl SettingsLayer {
             database_url: text("CARACAL_DATABASE_URL"),
             log: text("CARACAL_LOG"),
             checkpoint_file: path("CARACAL_CHECKPOINT_FILE"),
+            log_file_size: size("CARACAL_LOG_FILE_SIZE")?,
+            log_files: number("CARACAL_LOG_FILES")?,
             disk_quota: size("CARACAL_DISK_QUOTA")?,
             disk_reserve: size("CARACAL_DISK_RESERVE")?,
             master_key_command: text("CARACAL_MASTER_KEY_COMMAND"),
@@ -158,6 +173,8 @@ impl SettingsLayer {
             database_url: self.database_url.or(weaker.database_url),
             log: self.log.or(weaker.log),
             checkpoint_file: self.checkpoint_file.or(weaker.checkpoint_file),
+            log_file_size: self.log_file_size.or(weaker.log_file_size),
+            log_files: self.log_files.or(weaker.log_files),
             disk_quota: self.disk_quota.or(weaker.disk_quota),
             disk_reserve: self.disk_reserve.or(weaker.disk_reserve),
             master_key_command: self.master_key_command.or(weaker.master_key_command),
@@ -204,6 +221,8 @@ impl SettingsLayer {
             ("database-url", self.database_url.clone()),
             ("log", self.log.clone()),
             ("checkpoint-file", path(&self.checkpoint_file)),
+            ("log-file-size", size(self.log_file_size)),
+            ("log-files", self.log_files.map(|files| files.to_string())),
             ("disk-quota", size(self.disk_quota)),
             ("disk-reserve", size(self.disk_reserve)),
             ("master-key-command", self.master_key_command.clone()),
