@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod bad_files;
+mod bad_secrets;
 mod clients;
 mod crash_full;
 mod crash_kills;

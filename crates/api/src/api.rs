@@ -7,6 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use caracal_core::ZoneId;
 use caracal_engine::{Admin, AdminError, Engine};
+use caracal_limits::FailureBudget;
 use tokio::sync::Semaphore;
 
 use crate::authenticate::authenticate;
@@ -24,6 +25,7 @@ pub struct Api {
     config: Arc<ApiConfig>,
     document: Arc<[u8]>,
     feeds: Arc<Semaphore>,
+    bad_tokens: Arc<FailureBudget>,
 }
 
 /// The router of the control door. Serve it with [`crate::serve_stream`] and
@@ -38,6 +40,7 @@ impl Api {
         let document = openapi::document(&config.version);
         Self {
             engine,
+            bad_tokens: Arc::new(FailureBudget::new(config.bad_secrets_per_minute)),
             config: Arc::new(config),
             document: serde_json::to_vec(&document).unwrap_or_default().into(),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
@@ -68,6 +71,10 @@ impl Api {
 
     pub(crate) fn document(&self) -> Vec<u8> {
         self.document.to_vec()
+    }
+
+    pub(crate) fn bad_tokens(&self) -> &FailureBudget {
+        &self.bad_tokens
     }
 
     pub(crate) fn feeds(&self) -> Arc<Semaphore> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use caracal_core::ClientAddress;
 use caracal_engine::{Engine, Operator};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use caracal_limits::Source;
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::Api;
@@ -52,7 +54,28 @@ pub(crate) async fn authenticate(
             request.extensions_mut().insert(operator);
             next.run(request).await
         }
+        // Who shows nothing tries nothing.
+        Err(refusal) if request.headers().contains_key(AUTHORIZATION) => {
+            api.failed(request.extensions(), refusal).into_response()
+        }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+impl Api {
+    /// Puts a bad token down to its source: the refusal, or a shorter one once there were too
+    /// many. A good token always works.
+    pub(crate) fn failed(&self, extensions: &Extensions, refusal: Refusal) -> Refusal {
+        let source = Source::of_client(extensions.get::<ClientAddress>().copied());
+        match self.bad_tokens().spend(source) {
+            Ok(()) => refusal,
+            Err(over) => Refusal::anonymous(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                over.to_string(),
+            )
+            .header(RETRY_AFTER, HeaderValue::from(over.retry_after_seconds)),
+        }
     }
 }
 
@@ -83,7 +106,7 @@ fn unauthenticated(detail: &str, presented: bool) -> Refusal {
     } else {
         HeaderValue::from_static("Bearer realm=\"caracal\"")
     };
-    Refusal::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    Refusal::anonymous(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
         .hint("make a token with `caracal token create`, and send it as `Authorization: Bearer TOKEN`")
         .header(WWW_AUTHENTICATE, challenge)
 }

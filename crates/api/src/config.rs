@@ -34,6 +34,9 @@ pub struct ApiConfig {
     pub backup: Option<BackupSource>,
     /// How long a request may take until its answer begins.
     pub request_timeout: Duration,
+    /// How many bad API tokens one source may show per minute before it is told to slow down; 0:
+    /// no limit. Good ones are not counted, and always work.
+    pub bad_secrets_per_minute: u32,
     /// Ends the live feeds, so that a shutdown need not wait for their clients.
     pub shutdown: CancellationToken,
 }
@@ -62,6 +65,7 @@ impl ApiConfig {
             status,
             backup: None,
             request_timeout: Duration::from_secs(60),
+            bad_secrets_per_minute: 120,
             shutdown,
         }
     }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use caracal_engine::RefusedAt;
 use caracal_wire::Problem;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
@@ -11,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::refusal::Refusal;
+use crate::refusal::{Anonymous, Refusal};
 use crate::request_id::RequestId;
 use crate::{Api, guard};
 
@@ -27,6 +28,9 @@ pub(crate) async fn finish(State(api): State<Api>, mut request: Request, next: N
         .extensions_mut()
         .insert(RequestId(id.as_str().into()));
     let answer = answer(&api, request, next).await;
+    if let Some(Anonymous(code)) = answer.extensions().get::<Anonymous>().copied() {
+        api.engine().count_refusal(None, RefusedAt::Console, code);
+    }
     let mut response = write_problem(answer, &id);
     tracing::debug!(request_id = %id, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();

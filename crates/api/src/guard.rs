@@ -25,7 +25,7 @@ fn check_origin(config: &ApiConfig, peer: Peer, headers: &HeaderMap) -> Result<(
     for origin in headers.get_all(ORIGIN) {
         if peer == Peer::Local || !origin.as_bytes().eq_ignore_ascii_case(own) {
             let detail = "requests of other web pages are refused";
-            return Err(Refusal::new(
+            return Err(Refusal::anonymous(
                 StatusCode::FORBIDDEN,
                 "origin_refused",
                 detail,
@@ -39,7 +39,7 @@ fn check_origin(config: &ApiConfig, peer: Peer, headers: &HeaderMap) -> Result<(
 fn check_host(config: &ApiConfig, request: &Request) -> Result<(), Refusal> {
     let refused = |detail: &str| {
         let status = StatusCode::MISDIRECTED_REQUEST;
-        Err(Refusal::new(status, "host_unexpected", detail))
+        Err(Refusal::anonymous(status, "host_unexpected", detail))
     };
     let mut named = request.headers().get_all(HOST).iter();
     let (host, more) = (named.next(), named.next());

@@ -13,7 +13,13 @@ pub(crate) struct Refusal(Box<Inner>);
 struct Inner {
     problem: Problem,
     headers: HeaderMap,
+    /// The code, where nobody was authenticated, so that nothing else records the refusal.
+    anonymous: Option<Anonymous>,
 }
+
+/// Marks an answer to somebody who was not authenticated, with its code: it is counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Anonymous(pub(crate) &'static str);
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
@@ -29,7 +35,19 @@ impl Refusal {
         Self(Box::new(Inner {
             problem,
             headers: HeaderMap::new(),
+            anonymous: None,
         }))
+    }
+
+    /// A refusal before anybody was authenticated.
+    pub(crate) fn anonymous(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let mut refusal = Self::new(status, code, detail);
+        refusal.0.anonymous = Some(Anonymous(code));
+        refusal
     }
 
     pub(crate) fn bad_request(code: &str, detail: impl Into<String>) -> Self {
@@ -113,13 +131,20 @@ impl From<AdminError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Inner { problem, headers } = *self.0;
+        let Inner {
+            problem,
+            headers,
+            anonymous,
+        } = *self.0;
         let status = StatusCode::from_u16(problem.status);
         let mut response = status
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             .into_response();
         response.headers_mut().extend(headers);
         response.extensions_mut().insert(problem);
+        if let Some(anonymous) = anonymous {
+            response.extensions_mut().insert(anonymous);
+        }
         response
     }
 }

@@ -98,7 +98,7 @@ pub(crate) fn open() -> OpenApiRouter<Api> {
 }
 
 pub(crate) async fn unknown() -> Refusal {
-    Refusal::new(
+    Refusal::anonymous(
         StatusCode::NOT_FOUND,
         "route_unknown",
         "there is no such path",

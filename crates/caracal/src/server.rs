@@ -16,7 +16,7 @@ mod socket;
 
 pub(crate) use disk::DiskRules;
 pub(crate) use door::Door;
-pub(crate) use log::{LogSize, LogTarget, last_lines, numbered};
+pub(crate) use log::{Flood, LogSize, LogTarget, last_lines, numbered};
 pub(crate) use master_key::{check_key_file, load as load_master_key};
 pub(crate) use port_holder::find_holder as find_port_holder;
 pub(crate) use serve::serve;

@@ -1,5 +1,7 @@
 //! Evidence: what one leaf of a log says.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,8 @@ pub enum EventType {
     DiskReserved,
     #[serde(rename = "disk.cleared")]
     DiskCleared,
+    #[serde(rename = "refusals.summarized")]
+    RefusalsSummarized,
 }
 
 impl EventType {
@@ -114,6 +118,7 @@ impl EventType {
             Self::DiskLow => "disk.low",
             Self::DiskReserved => "disk.reserved",
             Self::DiskCleared => "disk.cleared",
+            Self::RefusalsSummarized => "refusals.summarized",
         }
     }
 }
@@ -163,6 +168,9 @@ pub struct Event {
     /// The application, where one was authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationId>,
+    /// How often each refusal was given, as `door.code`, where the event stands for many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<BTreeMap<String, u64>>,
     /// What was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -221,6 +229,9 @@ pub struct Event {
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// When the first that it counts may have happened; `time` is when the last may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The upstream's status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -262,6 +273,8 @@ impl Event {
             event_type,
             request_id: request_id.into(),
             application: None,
+            counts: None,
+            since: None,
             session: None,
             subject: None,
             mandate: None,
@@ -317,6 +330,7 @@ mod tests {
             EventType::CallStarted,
             EventType::RevocationLifted,
             EventType::LogOpened,
+            EventType::RefusalsSummarized,
         ] {
             let json = serde_json::to_value(event_type).unwrap();
             assert_eq!(json, event_type.as_str());

@@ -34,6 +34,7 @@ pub enum RefusalCode {
     UpstreamTimeout,
     FeedStale,
     LedgerUnavailable,
+    Overloaded,
 }
 
 impl RefusalCode {
@@ -66,6 +67,7 @@ impl RefusalCode {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::FeedStale => "feed_stale",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -93,7 +95,7 @@ impl RefusalCode {
             Self::RateLimited => 429,
             Self::UpstreamUnreachable | Self::CredentialUnavailable => 502,
             Self::UpstreamTimeout => 504,
-            Self::FeedStale | Self::LedgerUnavailable => 503,
+            Self::FeedStale | Self::LedgerUnavailable | Self::Overloaded => 503,
         }
     }
 }

@@ -23,6 +23,18 @@ pub(crate) struct Client {
     pub(crate) application: ApplicationId,
 }
 
+/// The digest of no secret.
+const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// An application that has proved to be itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthenticatedClient {
+    /// Its zone.
+    pub zone: ZoneId,
+    /// The application.
+    pub application: ApplicationId,
+}
+
 /// Nobody by these credentials. It does not say what was wrong with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the credentials are unknown, wrong or expired")]
@@ -34,20 +46,12 @@ impl Engine {
         &self,
         presented: &ClientCredentials,
     ) -> Result<Client, Unauthenticated> {
-        let id: ApplicationId = presented.client_id.parse().map_err(|_| Unauthenticated)?;
-        let zone = self
-            .0
-            .applications
-            .pin()
-            .get(&id)
-            .copied()
-            .ok_or(Unauthenticated)?;
-        let handle = self.zone_handle(zone).ok_or(Unauthenticated)?;
-        let view = handle.view();
-        let application = view
-            .applications
-            .find_by_id(id.uuid())
-            .ok_or(Unauthenticated)?;
+        let Some((id, handle, view)) = self.find_client(&presented.client_id) else {
+            return Err(self.refuse_unknown(presented.secret.expose()));
+        };
+        let Some(application) = view.applications.find_by_id(id.uuid()) else {
+            return Err(self.refuse_unknown(presented.secret.expose()));
+        };
         let now = self.now();
         let mut matched = false;
         for held in &application.value.secrets {
@@ -65,15 +69,54 @@ impl Engine {
         })
     }
 
+    /// The application that these credentials belong to, for what is bounded by application.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn check_client(
+        &self,
+        presented: &ClientCredentials,
+    ) -> Result<AuthenticatedClient, Unauthenticated> {
+        let client = self.authenticate_client(presented)?;
+        Ok(AuthenticatedClient {
+            zone: client.handle.id,
+            application: client.application,
+        })
+    }
+
+    fn find_client(
+        &self,
+        client_id: &str,
+    ) -> Option<(ApplicationId, Arc<ZoneHandle>, Arc<ZoneView>)> {
+        let id: ApplicationId = client_id.parse().ok()?;
+        let zone = self.0.applications.pin().get(&id).copied()?;
+        let handle = self.zone_handle(zone)?;
+        let view = handle.view();
+        Some((id, handle, view))
+    }
+
+    /// Takes as long as a wrong secret does, so that nobody learns by the time of an answer
+    /// which ids exist.
+    fn refuse_unknown(&self, secret: &[u8]) -> Unauthenticated {
+        let _ = std::hint::black_box((
+            self.now(),
+            caracal_crypto::secret_matches(secret, NO_DIGEST),
+        ));
+        Unauthenticated
+    }
+
     /// Finds the operator that an API token belongs to.
     ///
     /// # Errors
     /// When the token is unknown, wrong, deleted or expired.
     pub fn authenticate_operator(&self, token: &str) -> Result<Operator, Unauthenticated> {
-        let (zone, id, secret) = parse_token(token).ok_or(Unauthenticated)?;
-        let handle = self.zone_handle(zone).ok_or(Unauthenticated)?;
-        let view = handle.view();
-        let held = view.tokens.find_by_id(id.uuid()).ok_or(Unauthenticated)?;
+        let (zone, id, secret) =
+            parse_token(token).ok_or_else(|| self.refuse_unknown(token.as_bytes()))?;
+        let view = self.zone_handle(zone).map(|handle| handle.view());
+        let held = view
+            .as_ref()
+            .and_then(|view| view.tokens.find_by_id(id.uuid()))
+            .ok_or_else(|| self.refuse_unknown(secret.as_bytes()))?;
         let live = self.now() < held.value.expires_at;
         if !(live & caracal_crypto::secret_matches(secret.as_bytes(), &held.value.sha256)) {
             return Err(Unauthenticated);

@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) closing: CancellationToken,
     pub(crate) ledger_failing: AtomicBool,
     pub(crate) room: RoomGauge,
+    pub(crate) refusals: crate::refusals::RefusalCounts,
     pub(crate) metrics: std::sync::OnceLock<crate::MetricsSource>,
 }
 
@@ -126,6 +127,7 @@ impl Engine {
 
     /// Waits for evidence under way, then closes the store.
     pub async fn close(&self) {
+        self.summarize_refusals().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.closing.cancel();

@@ -37,6 +37,11 @@ impl Target {
     pub fn zone(&self) -> ZoneId {
         self.opened.handle.id
     }
+
+    /// The application that the mandate was issued to.
+    pub fn application(&self) -> caracal_core::ApplicationId {
+        self.opened.claims().client_id
+    }
 }
 
 impl Engine {

@@ -76,6 +76,7 @@ impl Engine {
             closing: CancellationToken::new(),
             ledger_failing: AtomicBool::new(false),
             room: RoomGauge::new(),
+            refusals: crate::refusals::RefusalCounts::default(),
             metrics: std::sync::OnceLock::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();
@@ -108,6 +109,7 @@ impl Engine {
         }
         engine.wait_for_logs().await;
         engine.spawn_sweeper();
+        engine.spawn_summaries();
         Ok(engine)
     }
 

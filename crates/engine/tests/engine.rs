@@ -19,6 +19,7 @@ mod engine {
     mod mandates;
     mod policies;
     mod providers;
+    mod refusals;
     mod revocation;
     mod roles;
     mod tokens;

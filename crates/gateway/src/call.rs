@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use caracal_engine::{Outcome, Permit};
+use caracal_limits::Place;
 use tokio::time::Instant;
 
 use crate::connection::ConnectionState;
@@ -15,16 +16,23 @@ pub(crate) struct Call {
     connection: Arc<ConnectionState>,
     status: Option<u16>,
     received: Instant,
+    open: Option<Place>,
 }
 
 impl Call {
-    /// `received` is when the head of the request was there.
-    pub(crate) fn new(permit: Permit, connection: Arc<ConnectionState>, received: Instant) -> Self {
+    /// `received` is when the head of the request was there; `open` is given back at the end.
+    pub(crate) fn new(
+        permit: Permit,
+        connection: Arc<ConnectionState>,
+        received: Instant,
+        open: Place,
+    ) -> Self {
         Self {
             permit: Some(permit),
             connection,
             status: None,
             received,
+            open: Some(open),
         }
     }
 
@@ -49,6 +57,7 @@ impl Call {
     /// Records the end; what comes later changes nothing.
     pub(crate) fn finish(&mut self, reason: Option<&'static str>) {
         if let Some(permit) = self.permit.take() {
+            self.open = None;
             meters().ended(reason, self.received.elapsed());
             permit.finish(Outcome {
                 status: self.status,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use caracal_core::{Injection, RefusalCode};
 use caracal_egress::{Body, Destination, Egress, EgressError};
 use caracal_engine::{Permit, Slots};
+use caracal_limits::Place;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
@@ -43,11 +44,12 @@ pub(crate) struct Outbound<'a> {
 pub(crate) async fn forward(
     outbound: Outbound<'_>,
     permit: Permit,
+    open: Place,
     body: &mut Option<Incoming>,
 ) -> Result<Response<AnswerBody>, Refused> {
     let connection = Arc::clone(outbound.connection);
     let receipt = *permit.receipt();
-    let mut call = Call::new(permit, Arc::clone(&connection), outbound.received);
+    let mut call = Call::new(permit, Arc::clone(&connection), outbound.received, open);
     let answered = match call.permit() {
         Some(permit) => send(outbound, permit, body).await,
         None => Err(Refused::code(

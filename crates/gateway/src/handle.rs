@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use caracal_core::{MandateSlot, RefusalCode, RequestPath};
-use caracal_engine::CallRequest;
+use caracal_core::{MandateSlot, RefusalCode, RequestPath, ZoneId};
+use caracal_engine::{CallRequest, RefusedAt};
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Response};
@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::Gateway;
+use crate::admission::Room;
 use crate::answer_body::AnswerBody;
 use crate::connection::ConnectionState;
 use crate::forward::{Outbound, forward};
@@ -49,6 +50,8 @@ pub(crate) async fn handle(
         received,
         body: Some(body),
         metadata: None,
+        zone: None,
+        is_recorded: false,
     };
     match exchange.answer(parts).await {
         Ok(answer) => answer,
@@ -61,6 +64,10 @@ pub(crate) async fn handle(
             }
             let close = connection.is_unread();
             refused_call(refused.reason());
+            if !exchange.is_recorded {
+                let engine = &gateway.0.engine;
+                engine.count_refusal(exchange.zone, RefusedAt::Gateway, refused.reason());
+            }
             refused.into_answer(&request_id, exchange.metadata.as_deref(), close)
         }
     }
@@ -76,6 +83,10 @@ struct Exchange<'a> {
     body: Option<Incoming>,
     /// Where the metadata of the resource is, once the path has named one.
     metadata: Option<String>,
+    /// The zone that it concerns, as far as that is known.
+    zone: Option<ZoneId>,
+    /// True where a refusal has an event of its own; others are only counted.
+    is_recorded: bool,
 }
 
 impl Exchange<'_> {
@@ -100,7 +111,10 @@ impl Exchange<'_> {
             || reader(self.connection.is_on_this_machine(), &uri, &headers),
         );
         if let Some(own) = own {
-            return own;
+            return own.map_err(|refused| match refused.is_bad_token() {
+                true => self.failed(refused),
+                false => refused,
+            });
         }
         let route = find_route(&path, &headers)?;
         let query = Query::parse(uri.query())?;
@@ -108,25 +122,43 @@ impl Exchange<'_> {
             caracal_engine::find_issuer(text).is_some_and(|issuer| engine.find_zone_issuer(&issuer))
         };
 
+        let mut is_recorded = false;
         let target = async {
             let found = find_mandate(&headers, &query, &is_ours)?;
-            let opened = engine.open_mandate(&found.text).await.map_err(unopened)?;
+            let opened = engine.open_mandate(&found.text).await;
+            let opened = opened.map_err(|code| match code {
+                RefusalCode::MandateInvalid => self.failed(unopened(code)),
+                _ => unopened(code),
+            })?;
+            is_recorded = true;
             let target = engine
                 .select_resource(opened, &route.selector, self.request_id)
                 .await?;
+            is_recorded = false;
             let slots = &target.entry().resource().mandate_in;
             check_places(&found, &headers, &query, slots, &is_ours)?;
             Ok::<_, Refused>(target)
         };
-        let target = match target.await {
+        let target = target.await;
+        self.is_recorded = is_recorded;
+        let target = match target {
             Ok(target) => target,
             Err(refused) => {
+                self.zone = route
+                    .selector
+                    .zone
+                    .as_deref()
+                    .and_then(|id| id.parse().ok());
                 if refused.status() == 401 {
                     self.metadata = metadata_url(&config.public_url, &route.selector);
                 }
                 return Err(refused);
             }
         };
+
+        self.zone = Some(target.zone());
+        let Room { place, open } = self.gateway.make_room(&target).await?;
+        self.is_recorded = true;
 
         let mandate_parameters = target
             .entry()
@@ -150,7 +182,14 @@ impl Exchange<'_> {
             query: &query,
             headers,
         };
-        forward(outbound, permit, &mut self.body).await
+        let answer = forward(outbound, permit, open, &mut self.body).await;
+        drop(place);
+        answer
+    }
+
+    /// The refusal of a bad secret, put down to its source.
+    fn failed(&self, refused: Refused) -> Refused {
+        self.gateway.failed(self.connection.client(), refused)
     }
 }
 

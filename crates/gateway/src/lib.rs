@@ -5,6 +5,7 @@
 //! the call is authorised, never collect a body, never send a mandate upstream, and never
 //! leave a call's end unrecorded.
 
+mod admission;
 mod answer_body;
 mod call;
 mod connection;

@@ -1,12 +1,13 @@
 //! Answers of the Gateway's own that say no.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use caracal_core::RefusalCode;
 use caracal_engine::{MetricsRefusal, Receipt, Refusal};
 use caracal_wire::RefusalBody;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::answer_body::AnswerBody;
@@ -23,8 +24,12 @@ pub(crate) struct Refused {
     hint: Option<String>,
     receipt: Option<Box<Receipt>>,
     allow: Option<&'static str>,
+    /// When to come back, in seconds.
+    retry_after: Option<NonZeroU32>,
     /// The page is shown to API tokens.
     is_for_operators: bool,
+    /// An API token was shown that is not good.
+    is_bad_token: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +93,13 @@ impl Refused {
         };
         let mut refused = Self::of(Why::Other(why.status(), why.code(), title), why.to_string());
         refused.is_for_operators = why.status() == 401;
+        refused.is_bad_token = why == MetricsRefusal::TokenInvalid;
         refused
+    }
+
+    /// True when an API token was shown that is not good.
+    pub(crate) fn is_bad_token(&self) -> bool {
+        self.is_bad_token
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -105,7 +116,9 @@ impl Refused {
             hint: None,
             receipt: None,
             allow: None,
+            retry_after: None,
             is_for_operators: false,
+            is_bad_token: false,
         }
     }
 
@@ -117,6 +130,12 @@ impl Refused {
     /// Adds the receipt of the call that was started before it came to nothing.
     pub(crate) fn with_receipt(mut self, receipt: Receipt) -> Self {
         self.receipt = Some(Box::new(receipt));
+        self
+    }
+
+    /// Says when to come back.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -167,6 +186,9 @@ impl Refused {
         if self.is_for_operators {
             let challenge = HeaderValue::from_static("Bearer realm=\"caracal\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.get()));
         }
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

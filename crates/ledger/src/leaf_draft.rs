@@ -36,6 +36,12 @@ impl LeafDraft {
                 )));
             }
         }
+        let mut counts = event.counts.iter().flat_map(|counts| counts.values());
+        if counts.any(|count| *count > MAX_EXACT) {
+            return Err(LedgerError::Uncanonical(
+                "a count is beyond 2^53 - 1".to_owned(),
+            ));
+        }
         let event = Event {
             log: Some(log),
             index: Some(0),

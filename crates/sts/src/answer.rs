@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use caracal_engine::IssueError;
+use caracal_core::ZoneId;
+use caracal_engine::{IssueError, RefusedAt};
 use caracal_wire::OauthError;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -20,6 +21,12 @@ pub(crate) struct Refused {
     pub(crate) code: &'static str,
     pub(crate) description: String,
     pub(crate) gate: Option<&'static str>,
+    /// When to come back, in seconds, where that is known.
+    pub(crate) retry_after: Option<u64>,
+    /// The zone that it concerns, as far as that is known.
+    pub(crate) zone: Option<ZoneId>,
+    /// True when the refusal has an event of its own; others are only counted.
+    pub(crate) is_recorded: bool,
 }
 
 impl Refused {
@@ -29,14 +36,34 @@ impl Refused {
             code,
             description: description.into(),
             gate: None,
+            retry_after: None,
+            zone: None,
+            is_recorded: false,
         }
+    }
+
+    /// Says which zone it concerns.
+    pub(crate) fn in_zone(mut self, zone: Option<ZoneId>) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// Says when to come back.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     pub(crate) fn invalid_request(description: impl Into<String>) -> Self {
         Self::new(400, "invalid_request", description)
     }
 
-    pub(crate) fn answer(self, request_id: &str) -> Response {
+    /// The answer. What has no event of its own is counted for the next summary.
+    pub(crate) fn answer(self, sts: &Sts, request_id: &str) -> Response {
+        if !self.is_recorded {
+            sts.engine
+                .count_refusal(self.zone, RefusedAt::Sts, self.code);
+        }
         metrics::counter!("caracal_sts_refusals_total", "code" => self.code).increment(1);
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = OauthError {
@@ -51,8 +78,9 @@ impl Refused {
             let challenge = HeaderValue::from_static("Basic realm=\"caracal\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let is_passing = status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.retry_after.or(is_passing.then_some(1)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         mark(response, request_id)
     }
@@ -65,10 +93,10 @@ impl From<IssueError> for Refused {
             _ => None,
         };
         Self {
-            status: error.status(),
-            code: error.code(),
-            description: error.to_string(),
             gate,
+            // Nobody is known by bad credentials; everybody else's refusals are evidence.
+            is_recorded: error != IssueError::InvalidClient,
+            ..Self::new(error.status(), error.code(), error.to_string())
         }
     }
 }
@@ -95,7 +123,7 @@ pub(crate) fn mark(mut response: Response, request_id: &str) -> Response {
 
 pub(crate) async fn not_found(State(sts): State<Sts>) -> Response {
     let request_id = sts.engine.new_request_id();
-    Refused::new(404, "not_found", "there is nothing at this path").answer(&request_id)
+    Refused::new(404, "not_found", "there is nothing at this path").answer(&sts, &request_id)
 }
 
 pub(crate) async fn wrong_method(State(sts): State<Sts>) -> Response {
@@ -105,5 +133,5 @@ pub(crate) async fn wrong_method(State(sts): State<Sts>) -> Response {
         "invalid_request",
         "this path does not take this method",
     )
-    .answer(&request_id)
+    .answer(&sts, &request_id)
 }

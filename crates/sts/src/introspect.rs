@@ -3,29 +3,39 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use serde_json::{Value, json};
 
 use crate::answer::{Refused, json as answer_json};
-use crate::client::credentials;
 use crate::form::{Form, posted};
 use crate::router::Sts;
 
-pub(crate) async fn introspect(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn introspect(
+    State(sts): State<Sts>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let request_id = sts.engine.new_request_id();
-    match answer(&sts, &headers, body).await {
+    match answer(&sts, &extensions, &headers, body).await {
         Ok(answer) => answer_json(&answer, &request_id),
-        Err(refused) => refused.answer(&request_id),
+        Err(refused) => refused.answer(&sts, &request_id),
     }
 }
 
-async fn answer(sts: &Sts, headers: &HeaderMap, body: Body) -> Result<Value, Refused> {
+async fn answer(
+    sts: &Sts,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Value, Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
-    let client = credentials(headers, &mut form)?;
+    let admitted = sts.admit(extensions, headers, &mut form).await?;
+    let client = &admitted.credentials;
     let mandate = form
         .find("token")
         .ok_or_else(|| Refused::invalid_request("`token` is required"))?;
-    let Some(claims) = sts.engine.introspect(&client, mandate).await? else {
+    let Some(claims) = sts.engine.introspect(client, mandate).await? else {
         return Ok(json!({ "active": false }));
     };
     let mut answer = serde_json::to_value(&claims).map_err(|_| {

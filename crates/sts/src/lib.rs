@@ -3,6 +3,7 @@
 //! It parses requests, asks the engine, and writes answers in OAuth's terms. It decides
 //! nothing, keeps nothing, and never speaks to another door.
 
+mod admission;
 mod answer;
 mod client;
 mod form;

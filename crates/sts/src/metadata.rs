@@ -95,5 +95,5 @@ fn cached(body: impl IntoResponse) -> Response {
 
 fn unknown_zone(sts: &Sts) -> Response {
     let request_id = sts.engine.new_request_id();
-    Refused::new(404, "not_found", "there is no zone with this id").answer(&request_id)
+    Refused::new(404, "not_found", "there is no zone with this id").answer(sts, &request_id)
 }

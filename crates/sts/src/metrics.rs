@@ -3,9 +3,10 @@
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap};
 use axum::response::{IntoResponse, Response};
-use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, OnThisMachine};
+use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, OnThisMachine};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 
+use crate::admission::source;
 use crate::answer::{Refused, mark};
 use crate::router::Sts;
 
@@ -27,7 +28,13 @@ pub(crate) async fn page(
             ([(CONTENT_TYPE, METRICS_MEDIA_TYPE)], page).into_response(),
             &request_id,
         ),
-        Err(why) => Refused::new(why.status(), why.code(), why.to_string()).answer(&request_id),
+        Err(why) => {
+            let mut refused = Refused::new(why.status(), why.code(), why.to_string());
+            if why == MetricsRefusal::TokenInvalid {
+                refused = sts.failed(source(&extensions), refused);
+            }
+            refused.answer(&sts, &request_id)
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The routes of the door.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post};
 use caracal_engine::Engine;
+use caracal_limits::{FailureBudget, Turnstile, TurnstileLimits};
 
 use crate::{answer, introspect, metadata, metrics, revoke, token};
 
@@ -14,16 +17,43 @@ pub(crate) const MAX_FORM_BYTES: usize = 64 * 1024;
 pub struct StsConfig {
     /// The public URL of this door, without a slash at the end.
     pub public_url: String,
+    /// How many bad secrets one source may show per minute before it is told to slow down; 0: no
+    /// limit. Good ones are not counted, and always work.
+    pub bad_secrets_per_minute: u32,
+    /// How many requests of authenticated clients may be under way, and how they share that.
+    pub places: TurnstileLimits,
+}
+
+impl StsConfig {
+    /// The defaults: 120 bad secrets per minute and source, 512 places.
+    pub fn new(public_url: impl Into<String>) -> Self {
+        Self {
+            public_url: public_url.into(),
+            bad_secrets_per_minute: 120,
+            places: TurnstileLimits::of(512),
+        }
+    }
 }
 
 #[derive(Clone)]
 pub(crate) struct Sts {
     pub(crate) engine: Engine,
     pub(crate) config: StsConfig,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// What all requests share.
+pub(crate) struct Limits {
+    pub(crate) bad_secrets: FailureBudget,
+    pub(crate) places: Turnstile,
 }
 
 /// The router of the door.
 pub fn router(engine: Engine, config: StsConfig) -> Router {
+    let limits = Arc::new(Limits {
+        bad_secrets: FailureBudget::new(config.bad_secrets_per_minute),
+        places: Turnstile::new("sts", config.places),
+    });
     Router::new()
         .route("/oauth/2/token", post(token::issue))
         .route("/oauth/token", post(token::issue))
@@ -40,5 +70,9 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         .route("/metrics", get(metrics::page))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
-        .with_state(Sts { engine, config })
+        .with_state(Sts {
+            engine,
+            config,
+            limits,
+        })
 }

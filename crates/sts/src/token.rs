@@ -8,11 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use caracal_engine::IssueRequest;
 use caracal_wire::MandateAnswer;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use metrics::{Counter, Histogram};
 
 use crate::answer::{Refused, json};
-use crate::client::credentials;
 use crate::form::{Form, posted};
 use crate::router::Sts;
 
@@ -34,22 +33,28 @@ const UNSUPPORTED: [(&str, u16, &str); 7] = [
     ("audience", 400, "invalid_target"),
 ];
 
-pub(crate) async fn issue(State(sts): State<Sts>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn issue(
+    State(sts): State<Sts>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let request_id = sts.engine.new_request_id();
     let received = Instant::now();
-    let answered = answer(&sts, &headers, body, &request_id).await;
+    let answered = answer(&sts, &extensions, &headers, body, &request_id).await;
     let outcome = answered
         .as_ref()
         .map_or_else(|refused| refused.code, |_| "issued");
     minted(outcome, received.elapsed());
     match answered {
         Ok(answer) => json(&answer, &request_id),
-        Err(refused) => refused.answer(&request_id),
+        Err(refused) => refused.answer(&sts, &request_id),
     }
 }
 
 async fn answer(
     sts: &Sts,
+    extensions: &Extensions,
     headers: &HeaderMap,
     body: Body,
     request_id: &str,
@@ -73,9 +78,9 @@ async fn answer(
             return Err(Refused::new(status, code, why));
         }
     }
-    let client = credentials(headers, &mut form)?;
+    let admitted = sts.admit(extensions, headers, &mut form).await?;
     let request = IssueRequest {
-        client,
+        client: admitted.credentials,
         resources: form.list("resource"),
         scope: form.find("scope").map(str::to_owned),
         ttl_seconds: ttl(&form)?,

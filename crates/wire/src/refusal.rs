@@ -98,6 +98,7 @@ fn title_of(code: RefusalCode) -> &'static str {
         RefusalCode::UpstreamTimeout => "the upstream did not answer in time",
         RefusalCode::FeedStale => "this node is behind",
         RefusalCode::LedgerUnavailable => "evidence cannot be written",
+        RefusalCode::Overloaded => "the server has more to do than it can",
     }
 }
 

@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("caracal-policy", &["caracal-core"]),
     ("caracal-egress", &["caracal-core"]),
     ("caracal-connection", &["caracal-core"]),
+    ("caracal-limits", &["caracal-core"]),
     ("caracal-ledger", &["caracal-core", "caracal-crypto"]),
     (
         "caracal-provider",
@@ -32,7 +33,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "caracal-sts",
-        &["caracal-engine", "caracal-wire", "caracal-core"],
+        &[
+            "caracal-engine",
+            "caracal-wire",
+            "caracal-core",
+            "caracal-limits",
+        ],
     ),
     (
         "caracal-api",
@@ -41,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "caracal-connection",
             "caracal-wire",
             "caracal-core",
+            "caracal-limits",
         ],
     ),
     (
@@ -51,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "caracal-core",
             "caracal-connection",
             "caracal-egress",
+            "caracal-limits",
         ],
     ),
     (

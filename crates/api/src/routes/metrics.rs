@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, OnThisMachine};
+use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, OnThisMachine};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
@@ -25,12 +25,15 @@ pub(crate) async fn metrics(State(api): State<Api>, request: Request) -> Result<
         Ok(page) => Ok(([(CONTENT_TYPE, METRICS_MEDIA_TYPE)], page).into_response()),
         Err(why) => {
             let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::NOT_FOUND);
-            let refusal = Refusal::new(status, why.code(), why.to_string());
+            let mut refusal = Refusal::anonymous(status, why.code(), why.to_string());
             if status == StatusCode::UNAUTHORIZED {
                 let challenge = HeaderValue::from_static("Bearer realm=\"caracal\"");
-                return Err(refusal.header(WWW_AUTHENTICATE, challenge));
+                refusal = refusal.header(WWW_AUTHENTICATE, challenge);
             }
-            Err(refusal)
+            Err(match why {
+                MetricsRefusal::TokenInvalid => api.failed(request.extensions(), refusal),
+                _ => refusal,
+            })
         }
     }
 }

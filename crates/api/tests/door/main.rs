@@ -4,6 +4,7 @@
 mod coverage;
 mod document;
 mod evidence;
+mod limits;
 mod listeners;
 mod requests;
 mod stories;

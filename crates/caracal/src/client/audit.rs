@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::cli::{AuditCommand, EventFilter, Global, ListArgs};
 use crate::client::api::segment;
-use crate::client::zone::{find_zone, path_of};
+use crate::client::zone::{find_log_zone, path_of};
 use crate::client::{Api, Target, listing, verify};
 use crate::environment::Environment;
 use crate::failure::Outcome;
@@ -32,7 +32,7 @@ pub(crate) async fn audit(
         return verify::verify(args, global, environment, home).await;
     }
     let api = Api::connect(Target::find(global, environment, home)?, home)?;
-    let zone = find_zone(&api, global, environment).await?;
+    let zone = find_log_zone(&api, global, environment).await?;
     let events = path_of(&zone, "events");
     match command {
         AuditCommand::List { list, filter } => {

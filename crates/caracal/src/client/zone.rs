@@ -1,11 +1,15 @@
 //! Which zone.
 
+use caracal_core::ZoneId;
 use caracal_wire::{Page, ZoneView};
 
 use crate::cli::Global;
 use crate::client::Api;
 use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
+
+/// What the instance's own log goes by.
+const INSTANCE_NAME: &str = "caracal-instance";
 
 /// The id of the zone that a command is about: the flag, then `CARACAL_ZONE_ID`, then the only
 /// one. The zone `demo` counts only when there is no other.
@@ -20,6 +24,31 @@ pub(crate) async fn find_zone(
         .or_else(|| environment.find("CARACAL_ZONE_ID"));
     let page: Page<ZoneView> = api.get("/v1/zones?limit=1000").await?;
     choose(page.items, named)
+}
+
+/// The same for evidence: the instance has a log too, which belongs to no zone that is listed.
+pub(crate) async fn find_log_zone(
+    api: &Api,
+    global: &Global,
+    environment: &Environment,
+) -> Outcome<ZoneView> {
+    let named = global
+        .zone
+        .as_deref()
+        .or_else(|| environment.find("CARACAL_ZONE_ID"));
+    let id = ZoneId::INSTANCE.to_string();
+    if named.is_some_and(|named| named == INSTANCE_NAME || named == id) {
+        return Ok(ZoneView {
+            id,
+            name: INSTANCE_NAME.to_owned(),
+            version: 0,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            issuer: String::new(),
+            policy_version: None,
+            frozen: false,
+        });
+    }
+    find_zone(api, global, environment).await
 }
 
 /// The path of the zone's objects.

@@ -1,5 +1,6 @@
 //! The server's log: to standard error, or to a file that turns over.
 
+mod flood;
 mod rotating;
 
 use std::fs::File;
@@ -7,8 +8,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::{Context, Failure, Outcome};
+pub(crate) use flood::Flood;
 pub(crate) use rotating::{LogGuard, LogSize, numbered};
 
 use rotating::LogFile;
@@ -23,7 +27,8 @@ pub(crate) enum LogTarget {
 
 impl LogTarget {
     /// Begins to log at this level, once per process. Keep the guard until the end.
-    pub(crate) fn install(self, level: &str, size: LogSize) -> Outcome<LogGuard> {
+    /// [`Flood::tell`] tells what is held back.
+    pub(crate) fn install(self, level: &str, size: LogSize, flood: Flood) -> Outcome<LogGuard> {
         let filter = EnvFilter::try_new(level).map_err(|error| {
             Failure::usage(format!(
                 "`CARACAL_LOG` is `{level}`, which is no log level: {error}"
@@ -35,12 +40,15 @@ impl LogTarget {
             .with_ansi(false);
         let mut guard = LogGuard(None);
         let installed = match self {
-            Self::StandardError => builder.with_writer(io::stderr).try_init(),
+            Self::StandardError => {
+                let subscriber = builder.with_writer(io::stderr).finish();
+                subscriber.with(flood).try_init()
+            }
             Self::File(path) => {
                 let file =
                     LogFile::open(&path, size).context(format!("the log `{}`", path.display()))?;
                 guard = LogGuard(Some(file.clone()));
-                builder.with_writer(file).try_init()
+                builder.with_writer(file).finish().with(flood).try_init()
             }
         };
         installed.context("the log cannot be set up")?;

@@ -23,7 +23,7 @@ use crate::restore;
 use crate::server::disk::DiskWatch;
 use crate::server::listen::bind;
 use crate::server::metrics::Metrics;
-use crate::server::{Door, LogTarget, Settings, checkpoints, master_key, signals, socket};
+use crate::server::{Door, Flood, LogTarget, Settings, checkpoints, master_key, signals, socket};
 
 use doors::Doors;
 
@@ -35,18 +35,24 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
     // Whatever a server writes is for this user alone, however it was started.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
-    let _written = log.install(&settings.log, settings.log_size)?;
+    let flood = Flood::default();
+    let _written = log.install(&settings.log, settings.log_size, flood.clone())?;
     let metrics = Metrics::install()?;
     let shutdown = CancellationToken::new();
     let signals = signals::listen(&shutdown)?;
     tokio::select! {
-        served = run(settings, metrics, shutdown) => served,
+        served = run(settings, metrics, flood, shutdown) => served,
         // It ends with the process only.
         () = signals => Ok(()),
     }
 }
 
-async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) -> Outcome<()> {
+async fn run(
+    settings: Settings,
+    metrics: Metrics,
+    flood: Flood,
+    shutdown: CancellationToken,
+) -> Outcome<()> {
     let lock = HomeLock::take(&settings.home)?;
     restore::refuse_unfinished(&settings.home)?;
     let key = master_key::load(&settings)?;
@@ -86,6 +92,7 @@ async fn run(settings: Settings, metrics: Metrics, shutdown: CancellationToken) 
     }
     outside.spawn(metrics.keep_up(engine.clone(), last_checkpoints.clone()));
     outside.spawn(disk.run(last_checkpoints.clone()));
+    outside.spawn(flood.tell(last_checkpoints.clone()));
     shutdown.cancelled().await;
     tracker.close();
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {

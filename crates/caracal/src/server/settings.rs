@@ -1,6 +1,7 @@
 //! What a server is told: flag, then environment, then `server.toml`, then the default.
 
 mod byte_size;
+mod door_limits;
 mod layer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use caracal_core::Secret;
 use url::Url;
 
 pub(crate) use byte_size::ByteSize;
+pub(crate) use door_limits::DoorLimits;
 pub(crate) use layer::SettingsLayer;
 
 use crate::environment::Environment;
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) master_key_command: Option<String>,
     /// True: a proxy stands before the doors, so that loopback says nothing of who asks.
     pub(crate) behind_proxy: bool,
+    /// How much of the server anybody may take.
+    pub(crate) limits: DoorLimits,
     /// True: resources may ask for loopback and private upstreams.
     pub(crate) allow_private: bool,
 }
@@ -96,6 +100,7 @@ impl Settings {
                 .trusted_proxies
                 .as_ref()
                 .is_some_and(|all| !all.is_empty());
+        let limits = DoorLimits::of(&layer)?;
         let master_key = environment.find("CARACAL_MASTER_KEY");
         Ok(Self {
             home,
@@ -112,6 +117,7 @@ impl Settings {
             master_key: master_key.map(|text| Secret::from(text.to_owned())),
             master_key_command: layer.master_key_command,
             behind_proxy,
+            limits,
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }

@@ -32,6 +32,14 @@ impl Plan<'_> {
             || ProviderId::new(created_at, &self.engine.random()),
             |h| h.value.id,
         );
+        if spec
+            .allowed_hosts
+            .as_ref()
+            .is_some_and(|all| all.len() > 256)
+        {
+            let why = "at most 256 hosts";
+            self.errors.push(FieldError::new(at("allowed_hosts"), why));
+        }
         let mut value = Provider {
             id,
             name: spec.name.clone(),

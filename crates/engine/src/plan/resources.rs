@@ -78,6 +78,9 @@ impl Plan<'_> {
         if resource.operations.len() > 2000 {
             errors.push(FieldError::new(at("operations"), "at most 2000 operations"));
         }
+        if resource.mandate_in.len() > 16 {
+            errors.push(FieldError::new(at("mandate_in"), "at most 16 places"));
+        }
         for (i, operation) in resource.operations.iter().enumerate() {
             if !resource.declares(operation.scope.as_str()) {
                 let why = format!(

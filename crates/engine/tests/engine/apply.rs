@@ -110,6 +110,7 @@ async fn every_mistake_is_named_and_nothing_is_done() {
     spec.resources[1].operations[0].scope = "other".parse().unwrap();
     spec.resources[1].operations[1].method = "HEAD".to_owned();
     spec.resources[1].max_stream_seconds = 0;
+    spec.resources[1].mandate_in = vec![caracal_core::MandateSlot::BasicPassword; 17];
     let found = test.engine.apply(zone.id, &test.admin(), spec).await;
     let Err(AdminError::Invalid(errors)) = found else {
         panic!("it was accepted");
@@ -120,6 +121,7 @@ async fn every_mistake_is_named_and_nothing_is_done() {
         "resources[notes].operations[0].scope",
         "resources[notes].operations[1].method",
         "resources[notes].max_stream_seconds",
+        "resources[notes].mandate_in",
         "resources[orphan].provider",
         "providers[key].secret",
     ] {

@@ -4,6 +4,7 @@
 mod bodies;
 mod calls;
 mod connections;
+mod limits;
 mod peer;
 mod refusals;
 mod streams;

@@ -42,6 +42,7 @@ impl Clock for TestClock {
 pub(crate) struct Serving {
     pub(crate) limits: Limits,
     pub(crate) max_connections: usize,
+    pub(crate) gateway: GatewayConfig,
 }
 
 impl Default for Serving {
@@ -49,6 +50,7 @@ impl Default for Serving {
         Self {
             limits: Limits::default(),
             max_connections: 1000,
+            gateway: GatewayConfig::new(""),
         }
     }
 }
@@ -166,7 +168,10 @@ impl World {
         let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
         let mut serving = Serving::default();
         adjust(&mut serving);
-        let config = GatewayConfig::new(public_url);
+        let config = GatewayConfig {
+            public_url,
+            ..serving.gateway.clone()
+        };
         let door = Gateway::new(engine.clone(), egress.unwrap(), config);
         let stopping = Stopping::from(shutdown.clone());
         tracker.spawn(serving.serve(door, listener, stopping, tracker.clone()));

@@ -85,6 +85,10 @@ fn numbers_that_json_does_not_write_exactly_are_refused() {
             revision: Some(u64::MAX),
             ..event(1)
         },
+        Event {
+            counts: Some([("sts.slow_down".to_owned(), most + 1)].into()),
+            ..event(1)
+        },
     ] {
         assert!(matches!(
             LeafDraft::new(&event, LOG),
@@ -113,6 +117,8 @@ proptest! {
         latency_ms in proptest::option::of(0..=MAX_EXACT),
         status: Option<u16>,
         revision in proptest::option::of(0..=MAX_EXACT),
+        counts in proptest::option::of(proptest::collection::btree_map("[a-z]{1,8}[.][a-z_]{0,20}", 0..=MAX_EXACT, 0..20)),
+        since in proptest::option::of(0..2_000_000_000_000_i64),
     ) {
         let event = Event {
             request_id,
@@ -123,6 +129,8 @@ proptest! {
             latency_ms,
             status,
             revision,
+            counts,
+            since: since.map(|millis| jiff::Timestamp::from_millisecond(millis).unwrap()),
             ..event(1)
         };
         let finished = LeafDraft::new(&event, LOG).unwrap().finish(index);

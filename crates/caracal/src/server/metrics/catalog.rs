@@ -40,6 +40,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "caracal_disk_refusals_total",
         "Mandates and calls that were refused because the disk has only its reserve left.",
     ),
+    (
+        "caracal_limits_waits_total",
+        "Requests that had to wait for a place, by door.",
+    ),
 ];
 
 /// Gauges.
@@ -127,6 +131,10 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     (
         "caracal_sts_mint_seconds",
         "From the head of a token request to its answer.",
+    ),
+    (
+        "caracal_limits_wait_seconds",
+        "How long requests waited that found no place at once, by door.",
     ),
 ];
 

@@ -45,6 +45,7 @@ impl Doors {
         settings: &Settings,
     ) -> Outcome<()> {
         let control = self.control(settings);
+        let limits = settings.limits;
         let socket = tokio::net::UnixListener::from_std(socket)
             .context("the local socket cannot be served")?;
         self.tracker.spawn(serve_unix(
@@ -59,13 +60,23 @@ impl Doors {
             tracing::info!(%door, %url, "open");
             let answerer = match door {
                 Door::Sts => {
-                    let config = StsConfig { public_url: url };
+                    let config = StsConfig {
+                        public_url: url,
+                        bad_secrets_per_minute: limits.bad_secrets_per_minute,
+                        places: limits.sts_places,
+                    };
                     Answerer::Router(caracal_sts::router(self.engine.clone(), config))
                 }
                 Door::Console => Answerer::Router(control.clone()),
                 Door::Gateway => {
+                    let config = GatewayConfig {
+                        public_url: url,
+                        bad_secrets_per_minute: limits.bad_secrets_per_minute,
+                        places: limits.gateway_places,
+                        open_calls: limits.gateway_open_calls,
+                    };
                     let (engine, egress) = (self.engine.clone(), self.egress.clone());
-                    Answerer::Gateway(Gateway::new(engine, egress, GatewayConfig::new(url)))
+                    Answerer::Gateway(Gateway::new(engine, egress, config))
                 }
             };
             // All listeners of a door share its limits.
@@ -132,6 +143,7 @@ impl Doors {
             self.stopping.token().clone(),
         );
         config.backup = Some(backup::source(settings.home.clone(), settings.disk));
+        config.bad_secrets_per_minute = settings.limits.bad_secrets_per_minute;
         caracal_api::router(self.engine.clone(), config)
     }
 }

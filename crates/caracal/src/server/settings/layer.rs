@@ -72,6 +72,18 @@ pub(crate) struct SettingsLayer {
     /// A command that prints the master key, instead of a key file [env: CARACAL_MASTER_KEY_COMMAND]
     #[arg(long, value_name = "COMMAND")]
     pub(crate) master_key_command: Option<String>,
+    /// Bad secrets per minute and source before they are answered 429; 0: no limit [env: CARACAL_BAD_SECRETS_PER_MINUTE; default: 120]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) bad_secrets_per_minute: Option<u32>,
+    /// Calls that may be under way until their answer begins [env: CARACAL_GATEWAY_PLACES; default: 4096]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) gateway_places: Option<u32>,
+    /// Calls that may be open until their answer ends [env: CARACAL_GATEWAY_OPEN_CALLS; default: 16384]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) gateway_open_calls: Option<u32>,
+    /// Requests of authenticated clients that the STS answers at a time [env: CARACAL_STS_PLACES; default: 512]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) sts_places: Option<u32>,
     /// Resources may ask for loopback and private upstreams [env: CARACAL_ALLOW_PRIVATE; default: true for `up`, false for `serve`]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private: Option<bool>,
@@ -131,6 +143,11 @@ impl SettingsLayer {
                 "`{name}` is `{other}`, but must be `true` or `false`"
             ))),
         };
+        let count = |name: &str| match environment.find(name).map(str::parse::<u32>) {
+            None => Ok(None),
+            Some(Ok(count)) => Ok(Some(count)),
+            Some(Err(_)) => Err(Failure::usage(format!("`{name}` is not a whole number"))),
+        };
         Ok(Self {
             doors: list("CARACAL_DOORS"),
             sts_listen: text("CARACAL_STS_LISTEN"),
@@ -151,6 +168,10 @@ impl SettingsLayer {
             disk_quota: size("CARACAL_DISK_QUOTA")?,
             disk_reserve: size("CARACAL_DISK_RESERVE")?,
             master_key_command: text("CARACAL_MASTER_KEY_COMMAND"),
+            bad_secrets_per_minute: count("CARACAL_BAD_SECRETS_PER_MINUTE")?,
+            gateway_places: count("CARACAL_GATEWAY_PLACES")?,
+            gateway_open_calls: count("CARACAL_GATEWAY_OPEN_CALLS")?,
+            sts_places: count("CARACAL_STS_PLACES")?,
             allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
         })
     }
@@ -178,6 +199,12 @@ impl SettingsLayer {
             disk_quota: self.disk_quota.or(weaker.disk_quota),
             disk_reserve: self.disk_reserve.or(weaker.disk_reserve),
             master_key_command: self.master_key_command.or(weaker.master_key_command),
+            bad_secrets_per_minute: self
+                .bad_secrets_per_minute
+                .or(weaker.bad_secrets_per_minute),
+            gateway_places: self.gateway_places.or(weaker.gateway_places),
+            gateway_open_calls: self.gateway_open_calls.or(weaker.gateway_open_calls),
+            sts_places: self.sts_places.or(weaker.sts_places),
             allow_private: self.allow_private.or(weaker.allow_private),
         }
     }
@@ -206,6 +233,7 @@ impl SettingsLayer {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let size = |size: Option<ByteSize>| size.map(|size| size.to_string());
         let truth = |truth: Option<bool>| truth.map(|truth| truth.to_string());
+        let count = |count: Option<u32>| count.map(|count| count.to_string());
         let all = [
             ("doors", list(&self.doors)),
             ("sts-listen", self.sts_listen.clone()),
@@ -226,6 +254,10 @@ impl SettingsLayer {
             ("disk-quota", size(self.disk_quota)),
             ("disk-reserve", size(self.disk_reserve)),
             ("master-key-command", self.master_key_command.clone()),
+            ("bad-secrets-per-minute", count(self.bad_secrets_per_minute)),
+            ("gateway-places", count(self.gateway_places)),
+            ("gateway-open-calls", count(self.gateway_open_calls)),
+            ("sts-places", count(self.sts_places)),
             ("allow-private", truth(self.allow_private)),
         ];
         let said = all

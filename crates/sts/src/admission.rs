@@ -1,0 +1,92 @@
+//! Who is let in: whoever shows a good secret, as long as there is a place.
+
+use caracal_core::ClientAddress;
+use caracal_engine::{AuthenticatedClient, ClientCredentials};
+use caracal_limits::{Claimant, Place, Source, TurnedAway};
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap};
+
+use crate::answer::Refused;
+use crate::client::credentials;
+use crate::form::Form;
+use crate::router::Sts;
+
+/// Where a request comes from, for the budget of bad secrets.
+pub(crate) fn source(extensions: &Extensions) -> Option<Source> {
+    Source::of_client(extensions.get::<ClientAddress>().copied())
+}
+
+/// A client that has shown its secret and has a place for its request.
+pub(crate) struct Admitted {
+    pub(crate) credentials: ClientCredentials,
+    _place: Place,
+}
+
+impl Sts {
+    /// Lets a client in. A good secret always works: what was tried before, from the same
+    /// source or in the same name, only changes what bad ones are answered.
+    ///
+    /// # Errors
+    /// `invalid_client` or `slow_down` for bad credentials; `slow_down` or
+    /// `temporarily_unavailable` when there is no place.
+    pub(crate) async fn admit(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+        form: &mut Form,
+    ) -> Result<Admitted, Refused> {
+        let (client, credentials) = self.authenticate(extensions, headers, form)?;
+        let claimant = Claimant {
+            zone: client.zone.uuid().as_u128(),
+            application: client.application.uuid().as_u128(),
+        };
+        let place = self.limits.places.enter(claimant).await.map_err(|away| {
+            let refused = match away {
+                TurnedAway::OwnShare => Refused::new(429, "slow_down", away.to_string()),
+                TurnedAway::Overloaded => {
+                    Refused::new(503, "temporarily_unavailable", away.to_string())
+                }
+            };
+            refused.retry_after(1).in_zone(Some(client.zone))
+        })?;
+        Ok(Admitted {
+            credentials,
+            _place: place,
+        })
+    }
+
+    fn authenticate(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+        form: &mut Form,
+    ) -> Result<(AuthenticatedClient, ClientCredentials), Refused> {
+        let credentials = credentials(headers, form).map_err(|refused| {
+            // Who shows nothing tries nothing.
+            if refused.status == 401 && headers.contains_key(AUTHORIZATION) {
+                self.failed(source(extensions), refused)
+            } else {
+                refused
+            }
+        })?;
+        match self.engine.check_client(&credentials) {
+            Ok(client) => Ok((client, credentials)),
+            Err(_) => {
+                let why = "the client is unknown or its credentials are wrong";
+                let refused = Refused::new(401, "invalid_client", why);
+                let zone = self.engine.find_zone_of_application(&credentials.client_id);
+                Err(self.failed(source(extensions), refused).in_zone(zone))
+            }
+        }
+    }
+
+    /// Puts a bad secret down to its source: the refusal, or a shorter one once there were too
+    /// many.
+    pub(crate) fn failed(&self, source: Option<Source>, refused: Refused) -> Refused {
+        match self.limits.bad_secrets.spend(source) {
+            Ok(()) => refused,
+            Err(over) => Refused::new(429, "slow_down", over.to_string())
+                .retry_after(over.retry_after_seconds),
+        }
+    }
+}
