@@ -35,7 +35,9 @@ async fn begin_stream(world: &World, client: &mut Peer) -> Peer {
     let mut upstream = world.accept().await;
     upstream.head().await;
     upstream
-        .send("HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        .send(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        )
         .await;
     assert_eq!(client.head().await.status(), 200);
     client.expect("1\r\na\r\n").await;
