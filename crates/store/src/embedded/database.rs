@@ -7,7 +7,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -108,15 +108,8 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
 /// Opens an existing file without as much as making a file beside it, where that is possible:
 /// when there is no log beside it, nobody has it open.
 pub(super) fn open_untouched(path: &Path) -> Result<Connection, StoreError> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        Path::new(&name).exists()
-    };
-    let Some(name) = path
-        .to_str()
-        .filter(|_| !beside("-wal") && !beside("-journal"))
-    else {
+    let held = |suffix| beside(path, suffix).exists();
+    let Some(name) = path.to_str().filter(|_| !held("-wal") && !held("-journal")) else {
         return open_read_only(path);
     };
     let mut uri = String::from("file:");
@@ -136,6 +129,13 @@ pub(super) fn open_untouched(path: &Path) -> Result<Connection, StoreError> {
         Connection::open_with_flags(&uri, flags).map_err(|error| open_error(path, &error))?;
     prepare(&connection).map_err(|error| open_error(path, &error))?;
     Ok(connection)
+}
+
+/// The name of a file of SQLite's beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Limits the file; a database larger than that only refuses to grow.
@@ -170,6 +170,11 @@ pub(super) fn inspect(path: &Path, design: &Design) -> Result<(), StoreError> {
         path: path.display().to_string(),
         why: error.to_string(),
     };
+    if beside(path, "-journal").exists() {
+        // A transaction was cut off, perhaps while the file was made, and has to be rolled back
+        // before anything in it means something; who opens looks again.
+        return Ok(());
+    }
     let mut start = Vec::with_capacity(MAGIC.len());
     match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
