@@ -4,6 +4,7 @@
 mod cli;
 mod ledger_rows;
 mod mandates;
+mod power;
 mod protected;
 mod python;
 mod raw;
@@ -14,6 +15,7 @@ mod upstream;
 pub use cli::Output;
 pub use ledger_rows::{LedgerRow, copy_of, ledger_rows, log_of, open_ledger, rows_of};
 pub use mandates::{Answer, Client, claims, http};
+pub use power::{Dice, Disk, Journal, Lie, Loss, Promises, Recorded, check_home};
 pub use protected::Protected;
 pub use python::python;
 pub use raw::{Head, Raw, RawUpstream};

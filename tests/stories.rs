@@ -26,6 +26,7 @@ mod metrics;
 mod minting;
 mod operators;
 mod policies;
+mod power_loss;
 mod quickstart;
 mod refusals;
 mod server;

@@ -17,9 +17,14 @@ impl Protected {
 
     /// Starts it on a stack that may have settings of its own.
     pub async fn on(mut stack: Stack) -> Self {
+        stack.up();
+        Self::around(stack).await
+    }
+
+    /// Sets the zone up on a stack that runs.
+    pub async fn around(mut stack: Stack) -> Self {
         let upstream = Upstream::start().await;
         stack.set("STORY_KEY", KEY);
-        stack.up();
         let applied = stack.apply(&Self::zone_file("acme", &upstream));
         let client = stack.client(&applied, "anton");
         Self {

@@ -52,9 +52,14 @@ impl Stack {
     /// Starts or finds the server, and learns its URLs.
     pub fn up(&mut self) -> Value {
         let status = self.cli(&["up", "--json"]).ok().json();
+        self.learn(&status);
+        status
+    }
+
+    /// Learns the URLs of a server that tells this status.
+    pub fn learn(&mut self, status: &Value) {
         let url = |door: &str| status["doors"][door]["url"].as_str().unwrap().to_owned();
         (self.sts, self.gateway, self.console) = (url("sts"), url("gateway"), url("console"));
-        status
     }
 
     /// The command with this stack's environment and nothing of the caller's that could
