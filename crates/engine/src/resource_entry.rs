@@ -46,6 +46,10 @@ impl Upstream {
             Some(Host::Ipv6(address)) => format!("[{address}]"),
             None => return Err(refuse("the url has no host")),
         };
+        // `https:///./` is read as the host `.`, which is the root of all names.
+        if host.is_empty() {
+            return Err(refuse("the url has no host"));
+        }
         let port = url.port().unwrap_or(if https { 443 } else { 80 });
         let path = url.path().strip_suffix('/').unwrap_or_else(|| url.path());
         let base = if path.is_empty() { "/" } else { path };
@@ -167,6 +171,8 @@ mod tests {
             "https://x?a",
             "https://x#a",
             "unix:/x",
+            "https:///./",
+            "https://./v1",
         ] {
             assert!(Upstream::parse(bad).is_err(), "{bad} was accepted");
         }
