@@ -12,6 +12,9 @@ mod convert;
 mod cursor;
 mod extract;
 mod finish;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod ledger;
 mod openapi;

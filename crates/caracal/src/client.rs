@@ -31,4 +31,6 @@ pub(crate) use revocations::{freeze, revocations, revoke, thaw};
 pub(crate) use target::Target;
 pub(crate) use tokens::tokens;
 pub(crate) use verify::{Evidence, split_notes, verify_home};
+#[cfg(test)]
+pub(crate) use yaml::parse as parse_zone_file;
 pub(crate) use zones::zones;

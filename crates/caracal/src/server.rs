@@ -4,6 +4,8 @@ mod checkpoints;
 mod disk;
 mod door;
 mod doorway;
+#[cfg(test)]
+mod fuzz;
 mod listen;
 mod log;
 mod master_key;

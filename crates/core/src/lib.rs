@@ -8,6 +8,9 @@ mod bundle;
 mod client_address;
 mod document;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 mod injection;
 mod mandate;

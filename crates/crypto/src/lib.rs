@@ -9,6 +9,9 @@
 mod base64url;
 mod credential;
 mod digest;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod issuer_hint;
 mod key_error;
 mod keyring;

@@ -130,7 +130,7 @@ impl Engine {
 pub(crate) const TOKEN_PREFIX: &str = "caracal_token_";
 
 /// The parts of an API token: the partition it is stored in, its id, and its secret.
-fn parse_token(token: &str) -> Option<(ZoneId, OperatorId, &str)> {
+pub(crate) fn parse_token(token: &str) -> Option<(ZoneId, OperatorId, &str)> {
     let rest = token
         .strip_prefix(TOKEN_PREFIX)
         .filter(|rest| rest.len() < 200)?;

@@ -19,6 +19,9 @@ mod error;
 mod export;
 mod figures;
 mod follow;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod idempotency;
 mod introspect;
 mod issue;

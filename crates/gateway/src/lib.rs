@@ -11,6 +11,9 @@ mod call;
 mod connection;
 mod forward;
 mod framing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod gateway_config;
 mod handle;

@@ -25,6 +25,9 @@ mod tree_state;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 
 pub use chain::chain_hash;
 pub use checkpoint::{Checkpoint, open_checkpoint};

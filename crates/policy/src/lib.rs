@@ -44,6 +44,9 @@ mod canonical_bytes;
 mod compile;
 mod compiled_policy;
 mod explanation;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod obligation;
 mod policy_error;

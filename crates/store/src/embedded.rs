@@ -26,6 +26,8 @@ pub use copied::{Copied, CopiedZone, DATABASES};
 pub use epoch::begin_epoch;
 pub use ledger_file::{LedgerFile, StoredHead};
 pub use options::OpenOptions;
+#[cfg(any(test, fuzzing))]
+pub(crate) use projection::read_leaf;
 pub use step::{Step, StepHook};
 
 use crate::StoreError;

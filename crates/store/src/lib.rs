@@ -10,6 +10,9 @@ mod commit;
 mod embedded;
 mod error;
 mod evidence;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod state;
 
 pub use chain::next_position;

@@ -7,6 +7,9 @@ mod admission;
 mod answer;
 mod client;
 mod form;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod introspect;
 mod metadata;
 mod metrics;

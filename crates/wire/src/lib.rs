@@ -5,6 +5,9 @@
 //! `caracal-core` and the door that reads it. It does no I/O.
 
 mod admin;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod refusal;
 
 pub use admin::*;

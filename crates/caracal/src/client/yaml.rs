@@ -129,7 +129,7 @@ pub(crate) fn merge(requests: Vec<ApplyRequest>) -> Vec<ApplyRequest> {
     merged
 }
 
-fn parse(text: &str, shown: &str) -> Outcome<ZoneFile> {
+pub(crate) fn parse(text: &str, shown: &str) -> Outcome<ZoneFile> {
     serde_saphyr::from_str(text).map_err(|error| {
         // The lines around a mistake are shown, unless a secret may stand in them.
         let full = error.render();

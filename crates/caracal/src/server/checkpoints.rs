@@ -1,6 +1,6 @@
 //! Checkpoints outside the home, where whoever can rewrite the ledger may not reach them.
 
-mod notes;
+pub(super) mod notes;
 
 use std::path::Path;
 use std::time::Duration;

@@ -18,6 +18,8 @@ use super::ledger::{Followers, Hurry, Nudged};
 use super::readers::Readers;
 use crate::{Page, Query, StoreError};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use leaf::read as read_leaf;
 pub(super) use tiles::leaf_hashes;
 
 /// How long a search waits for the projection to catch up.

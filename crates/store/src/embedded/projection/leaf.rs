@@ -75,6 +75,13 @@ impl<'a> Indexed<'a> {
     }
 }
 
+/// Reads a leaf as the projection does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read(leaf: &[u8]) {
+    let read = Indexed::of(leaf);
+    let _ = (read.nanoseconds(), read.index);
+}
+
 /// As the index keeps times. The ends of the range stand for everything beyond.
 pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     let nanoseconds = time.as_nanosecond();
