@@ -60,6 +60,9 @@ pub(crate) struct Options {
     /// Print the differences from an earlier run's JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) compare: Option<PathBuf>,
+    /// Instead of measuring parts: call without a pause for so many minutes, then see what is left
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440), conflicts_with_all = ["only", "compare"])]
+    pub(crate) soak: Option<u64>,
     /// The server's binary; by default `caracal` beside this program
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -72,6 +75,11 @@ impl Options {
     /// True when this part is wanted.
     pub(crate) fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// True when the figures mean little.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// How many rounds.

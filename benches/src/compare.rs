@@ -34,6 +34,13 @@ pub(crate) fn print(now: &Report, earlier: &Report) {
             change(figures.p50_us, old.p50_us)
         );
     }
+    for measure in &now.measures {
+        let Some(old) = earlier.measures.iter().find(|m| m.name == measure.name) else {
+            continue;
+        };
+        let how = change(measure.value, old.value);
+        println!("{:<60} {how}", measure.name);
+    }
     println!(
         "a change below {:.0} % between two runs means nothing; ratios drift less",
         DRIFT * 100.0

@@ -18,8 +18,18 @@ pub(crate) enum Part {
     Governed,
     /// Mandates from the STS
     Mint,
+    /// Calls through the Gateway, each with a mandate that it has never seen
+    FirstUse,
     /// The organs by themselves
     Micro,
+    /// What more policies and more objects cost
+    Growth,
+    /// How long a start takes, with much to start with
+    Start,
+    /// What the server has in memory
+    Memory,
+    /// How large the binary is
+    Size,
 }
 
 /// A path that calls are sent on.
@@ -36,16 +46,19 @@ pub(crate) enum Contender {
     Governed,
     /// The token endpoint.
     Mint,
+    /// The Gateway, each call with a mandate that it has never seen.
+    FirstUse,
 }
 
 impl Contender {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Direct,
         Self::Nginx,
         Self::Relay,
         Self::Governed,
         Self::Mint,
+        Self::FirstUse,
     ];
 
     /// The part of a run that it is.
@@ -56,6 +69,7 @@ impl Contender {
             Self::Relay => Part::Relay,
             Self::Governed => Part::Governed,
             Self::Mint => Part::Mint,
+            Self::FirstUse => Part::FirstUse,
         }
     }
 }
@@ -68,6 +82,7 @@ impl fmt::Display for Contender {
             Self::Relay => "bare relay",
             Self::Governed => "governed",
             Self::Mint => "mint",
+            Self::FirstUse => "first use",
         })
     }
 }

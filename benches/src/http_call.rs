@@ -1,6 +1,8 @@
 //! A call that can be repeated.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +29,14 @@ pub(crate) struct HttpCall {
     body: Bytes,
     /// The exact size of a right answer's body; none for any.
     answer_bytes: Option<usize>,
+    /// Values of `Authorization`, of which each request takes the next.
+    fresh: Option<Arc<Fresh>>,
+}
+
+/// Values that are used once each.
+struct Fresh {
+    values: Vec<HeaderValue>,
+    next: AtomicUsize,
 }
 
 impl HttpCall {
@@ -41,6 +51,7 @@ impl HttpCall {
             headers,
             body: Bytes::new(),
             answer_bytes: Some(bytes),
+            fresh: None,
         })
     }
 
@@ -56,6 +67,16 @@ impl HttpCall {
     /// Adds a header.
     pub(crate) fn with(mut self, name: HeaderName, text: &str) -> Result<Self> {
         self.headers.insert(name, value(text)?);
+        Ok(self)
+    }
+
+    /// Each request carries the next of these mandates; without any left it fails.
+    pub(crate) fn with_each(mut self, mandates: &[String]) -> Result<Self> {
+        let bearer = |mandate: &String| value(&format!("Bearer {mandate}"));
+        self.fresh = Some(Arc::new(Fresh {
+            values: mandates.iter().map(bearer).collect::<Result<_>>()?,
+            next: AtomicUsize::new(0),
+        }));
         Ok(self)
     }
 
@@ -90,12 +111,18 @@ impl HttpCall {
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
+    fn request(&self) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        request
+        if let Some(fresh) = &self.fresh {
+            let next = fresh.next.fetch_add(1, Ordering::Relaxed);
+            let mandate = fresh.values.get(next).context("all mandates are used up")?;
+            let headers = request.headers_mut();
+            headers.insert(header::AUTHORIZATION, mandate.clone());
+        }
+        Ok(request)
     }
 }
 
@@ -109,9 +136,20 @@ impl Connection {
     async fn send(&mut self, call: &HttpCall) -> Result<Response<Incoming>> {
         self.sender.ready().await.context("the connection closed")?;
         self.sender
-            .send_request(call.request())
+            .send_request(call.request()?)
             .await
             .context("no answer came")
+    }
+
+    /// Makes the call and gives the body of a right answer.
+    pub(crate) async fn fetch(&mut self, call: &HttpCall) -> Result<Bytes> {
+        let answer = self.send(call).await?;
+        let status = answer.status();
+        if status != http::StatusCode::OK {
+            bail!("the answer is {status}");
+        }
+        let body = answer.into_body().collect().await;
+        Ok(body.context("the answer broke off")?.to_bytes())
     }
 
     /// Makes the call and reads the answer to its end; anything but the right answer is an error.

@@ -14,6 +14,8 @@ use anyhow::Result;
 use crate::latency::Latency;
 use crate::report::MicroFigures;
 
+pub(crate) use policy::growth as policy_growth;
+
 /// Measures each for `time`; files lie in `directory` meanwhile.
 pub(crate) async fn run(time: Duration, directory: &Path) -> Result<Vec<MicroFigures>> {
     let mut figures = policy::run(time)?;

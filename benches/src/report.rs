@@ -10,6 +10,7 @@ use crate::contender::Contender;
 use crate::latency::median;
 use crate::load::{Load, Measured};
 use crate::machine::Machine;
+use crate::measure::{Aim, Measure};
 
 /// A run, as it is kept beside the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(crate) struct Report {
     pub(crate) rounds: Vec<Round>,
     /// The organs by themselves.
     pub(crate) micro: Vec<MicroFigures>,
+    /// Figures that stand for themselves.
+    #[serde(default)]
+    pub(crate) measures: Vec<Measure>,
 }
 
 /// The turns of one round.
@@ -144,6 +148,34 @@ impl Report {
             (row.figures.connections, place)
         });
         rows
+    }
+
+    /// What follows from the rounds, and the figures that stand for themselves.
+    pub(crate) fn aims(&self) -> Vec<Measure> {
+        let busy = self.row(Contender::Governed, 64);
+        let alone = self.row(Contender::Governed, 1);
+        let mint = self.row(Contender::Mint, 64);
+        let mut measures = Vec::new();
+        if let Some(ratio) = busy.as_ref().and_then(|row| row.of_nginx) {
+            let measure = Measure::of("governed of nginx, 64 connections", ratio, "");
+            measures.push(measure.aiming(Aim::AtLeast(0.45)));
+        }
+        if let Some(ratio) = busy.as_ref().and_then(|row| row.of_relay) {
+            let measure = Measure::of("governed of the bare relay, 64 connections", ratio, "");
+            measures.push(measure.aiming(Aim::AtLeast(0.6)));
+        }
+        if let Some(added) = alone.and_then(|row| row.added_us) {
+            let measure = Measure::of("added p50, one connection", added / 1000.0, "ms");
+            measures.push(measure.aiming(Aim::AtMost(0.35)));
+        }
+        if let Some(mint) = mint {
+            let cpu = mint.figures.cpu_us + mint.figures.cpu_after_us;
+            let each = 1e6 / cpu.max(0.001);
+            let measure = Measure::of("mints a second and core of the server", each, "");
+            measures.push(measure.aiming(Aim::AtLeast(8000.0)));
+        }
+        measures.extend(self.measures.iter().cloned());
+        measures
     }
 
     /// The row of a contender, where it was measured.

@@ -1,6 +1,7 @@
 //! The run: contenders take turns, round after round.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -11,11 +12,15 @@ use crate::cpu::CpuMeter;
 use crate::http_call::HttpCall;
 use crate::load::Load;
 use crate::machine::{self, Machine};
+use crate::measure::Measure;
 use crate::nginx::Nginx;
 use crate::report::{Figures, Report, Round};
 use crate::stack::{KEY, Stack};
 use crate::upstream::ANSWER_BYTES;
-use crate::{compare, micro, table};
+use crate::{compare, growth, memory, micro, size, soak, table};
+
+/// Mandates for the first uses of one turn; minting them takes a few seconds.
+const FRESH: usize = 40_000;
 
 /// How many connections each contender is measured with.
 const CONNECTIONS: [usize; 2] = [1, 64];
@@ -32,8 +37,20 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         nginx: None,
         rounds: Vec::new(),
         micro: Vec::new(),
+        measures: Vec::new(),
     };
     table::print_machine(&report);
+    if let Some(minutes) = options.soak {
+        report.measures = soak::run(options, minutes).await?;
+        table::print(&report, &[]);
+        report.write(&directory.join("soak.json"))?;
+        let all_met = report.measures.iter().all(Measure::is_met);
+        return Ok(if all_met {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     if Contender::ALL.iter().any(|c| options.wants(c.part())) {
         let field = Field::prepare(options)?.open().await?;
         report.nginx = field.nginx.as_ref().map(|n| n.configuration.clone());
@@ -46,6 +63,18 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.wants(Part::Micro) {
         report.micro = micro::run(options.micro(), &directory).await?;
+    }
+    if options.wants(Part::Growth) {
+        report.measures.extend(growth::run(options).await?);
+    }
+    if options.wants(Part::Start) {
+        report.measures.extend(growth::start(options).await?);
+    }
+    if options.wants(Part::Memory) {
+        report.measures.extend(memory::run(options).await?);
+    }
+    if options.wants(Part::Size) {
+        report.measures.extend(size::run(options)?);
     }
     let figures = report.figures();
     table::print(&report, &figures);
@@ -98,7 +127,8 @@ impl Field {
         if field.wants(Contender::Nginx) {
             field.nginx_directory = Some(directory.join("nginx"));
         }
-        if field.wants(Contender::Governed) || field.wants(Contender::Mint) {
+        let governed = [Contender::Governed, Contender::Mint, Contender::FirstUse];
+        if governed.into_iter().any(|contender| field.wants(contender)) {
             let keyed = Child::start(&["upstream", "--key", KEY])?;
             let home = directory.join("home");
             field.stack = Some(Stack::start(&options.binary()?, &home, keyed.address)?);
@@ -142,7 +172,12 @@ impl Field {
         Ok(round)
     }
 
-    async fn turn(&self, contender: Contender, load: Load) -> Result<Figures> {
+    async fn turn(&self, contender: Contender, mut load: Load) -> Result<Figures> {
+        if contender == Contender::FirstUse {
+            // There are only so many mandates.
+            load.warm_up = load.warm_up.min(Duration::from_millis(200));
+            load.measured = load.measured.min(Duration::from_secs(1));
+        }
         let call = self.call(contender).await?;
         let meter = self.meter(contender)?;
         meter.settle().await?;
@@ -161,6 +196,7 @@ impl Field {
             Contender::Relay => plain(self.relay()?.address),
             Contender::Governed => self.stack()?.governed_call().await,
             Contender::Mint => self.stack()?.mint_call(),
+            Contender::FirstUse => self.stack()?.first_uses(FRESH).await,
         }
     }
 
@@ -170,7 +206,7 @@ impl Field {
             Contender::Direct => vec![self.upstream.pid],
             Contender::Nginx => self.nginx()?.workers.clone(),
             Contender::Relay => vec![self.relay()?.pid],
-            Contender::Governed | Contender::Mint => vec![self.stack()?.pid],
+            Contender::Governed | Contender::Mint | Contender::FirstUse => vec![self.stack()?.pid],
         }))
     }
 

@@ -1,18 +1,24 @@
 //! The server that is measured: the real binary with a home of its own.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header;
 use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::http_call::HttpCall;
 use crate::upstream::ANSWER_BYTES;
+
+/// How many connections mint what is used later.
+const MINTERS: usize = 32;
 
 /// The key that the Gateway injects.
 pub(crate) const KEY: &str = "sk-bench-upstream";
@@ -26,6 +32,28 @@ pub(crate) struct Stack {
     sts: Door,
     gateway: Door,
     client: (String, String),
+}
+
+/// A server in the foreground; dropping it ends it at once.
+pub(crate) struct Running {
+    child: Child,
+    /// How long it took from the start of the process until it said that it was ready.
+    pub(crate) ready_after: Duration,
+}
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Where a door is.
@@ -68,6 +96,39 @@ impl Stack {
         Ok(stack)
     }
 
+    /// Ends the server and keeps its home.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.command(&["down"]).map(drop)
+    }
+
+    /// What a command says as JSON.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Result<Value> {
+        run(&self.binary, &self.home, arguments, "")
+    }
+
+    /// Starts the server again, which was stopped, and waits until it is ready.
+    pub(crate) fn serve(&self) -> Result<Running> {
+        let begun = Instant::now();
+        let child = command(&self.binary, &self.home, &["serve", "--allow-private"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("the server cannot be started")?;
+        let mut running = Running {
+            child,
+            ready_after: Duration::ZERO,
+        };
+        while begun.elapsed() < Duration::from_secs(60) {
+            if self.gateway.is_ready() {
+                running.ready_after = begun.elapsed();
+                return Ok(running);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        bail!("the server was not ready within a minute")
+    }
+
     /// The call that mints a mandate.
     pub(crate) fn mint_call(&self) -> Result<HttpCall> {
         let form = url::form_urlencoded::Serializer::new(String::new())
@@ -90,9 +151,8 @@ impl Stack {
         let Some(mandate) = minted.get("access_token").and_then(Value::as_str) else {
             bail!("no mandate: {} {body}", answer.status());
         };
-        let Door { address, host } = &self.gateway;
-        let call = HttpCall::get(*address, host, "/r/items/v1/items/1", ANSWER_BYTES)?
-            .with(header::AUTHORIZATION, &format!("Bearer {mandate}"))?;
+        let bearer = format!("Bearer {mandate}");
+        let call = self.plain_call()?.with(header::AUTHORIZATION, &bearer)?;
         let answer = call.once().await?;
         if answer.status() != http::StatusCode::OK
             || !answer.headers().contains_key("caracal-receipt")
@@ -101,6 +161,36 @@ impl Stack {
             bail!("the governed call failed: {} {body}", answer.status());
         }
         Ok(call)
+    }
+
+    /// Governed calls, each with a mandate that was never used; so many are minted now.
+    pub(crate) async fn first_uses(&self, count: usize) -> Result<HttpCall> {
+        let tracker = TaskTracker::new();
+        let mut minters = JoinSet::new();
+        for _ in 0..MINTERS {
+            let (call, tracker) = (self.mint_call()?, tracker.clone());
+            minters.spawn(async move {
+                let mut connection = call.connect(&tracker).await?;
+                let mut mandates = Vec::with_capacity(count / MINTERS + 1);
+                for _ in 0..count.div_ceil(MINTERS) {
+                    let body = connection.fetch(&call).await?;
+                    let minted: Value = serde_json::from_slice(&body)?;
+                    let mandate = minted.get("access_token").and_then(Value::as_str);
+                    mandates.push(mandate.context("no mandate")?.to_owned());
+                }
+                anyhow::Ok(mandates)
+            });
+        }
+        let mut mandates = Vec::with_capacity(count);
+        while let Some(minted) = minters.join_next().await {
+            mandates.extend(minted.context("the minting broke down")??);
+        }
+        self.plain_call()?.with_each(&mandates)
+    }
+
+    fn plain_call(&self) -> Result<HttpCall> {
+        let Door { address, host } = &self.gateway;
+        HttpCall::get(*address, host, "/r/items/v1/items/1", ANSWER_BYTES)
     }
 }
 
@@ -117,6 +207,22 @@ impl Drop for Stack {
 }
 
 impl Door {
+    /// Whether the Gateway says that it is ready.
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(self.address)?;
+            let host = &self.host;
+            write!(
+                stream,
+                "GET /.caracal/ready HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
     fn of(status: &Value, name: &str) -> Result<Self> {
         let url = status.pointer(&format!("/doors/{name}/url"));
         let url = url.and_then(Value::as_str).unwrap_or_default();
@@ -135,29 +241,15 @@ impl Door {
 
 /// Runs a command of the binary; null when it prints no JSON.
 fn run(binary: &Path, home: &Path, arguments: &[&str], input: &str) -> Result<Value> {
-    let mut command = Command::new(binary);
-    // Nothing of the caller's may lead it elsewhere.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARACAL_") {
-            command.env_remove(name);
-        }
-    }
-    let mut child = command
-        .env("CARACAL_HOME", home)
-        .env("CARACAL_STS_LISTEN", "localhost:0")
-        .env("CARACAL_GATEWAY_LISTEN", "localhost:0")
-        .env("CARACAL_CONSOLE_LISTEN", "localhost:0")
-        .env("XDG_CONFIG_HOME", home.with_file_name("config"))
-        .env("BENCH_UPSTREAM_KEY", KEY)
-        .args(arguments)
+    let mut child = command(binary, home, arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{}`", binary.display()))?;
     if let Some(mut to) = child.stdin.take() {
-        to.write_all(input.as_bytes())
-            .context("the server's command does not listen")?;
+        // A command need not read all of it.
+        let _ = to.write_all(input.as_bytes());
     }
     let output = child
         .wait_with_output()
@@ -167,6 +259,26 @@ fn run(binary: &Path, home: &Path, arguments: &[&str], input: &str) -> Result<Va
         bail!("`caracal {}` failed: {}", arguments.join(" "), why.trim());
     }
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
+}
+
+/// A command of the binary on this home.
+fn command(binary: &Path, home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
+    // Nothing of the caller's may lead it elsewhere.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARACAL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("CARACAL_HOME", home)
+        .env("CARACAL_STS_LISTEN", "localhost:0")
+        .env("CARACAL_GATEWAY_LISTEN", "localhost:0")
+        .env("CARACAL_CONSOLE_LISTEN", "localhost:0")
+        .env("XDG_CONFIG_HOME", home.with_file_name("config"))
+        .env("BENCH_UPSTREAM_KEY", KEY)
+        .args(arguments);
+    command
 }
 
 fn zone_file(upstream: SocketAddr) -> String {

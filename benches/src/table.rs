@@ -1,6 +1,6 @@
 //! What people read.
 
-use crate::contender::Contender;
+use crate::measure::Measure;
 use crate::report::{Figures, Report, Row};
 
 /// Prints what is measured on.
@@ -46,7 +46,6 @@ pub(crate) fn print(report: &Report, rows: &[Row]) {
         }
         print_row(row);
     }
-    print_aims(report);
     if !report.micro.is_empty() {
         println!(
             "\n{:<44} {:>12} {:>10} {:>10}",
@@ -59,6 +58,7 @@ pub(crate) fn print(report: &Report, rows: &[Row]) {
             figures.name, figures.per_second, figures.p50_us, figures.p99_us
         );
     }
+    print_aims(report);
 }
 
 fn print_head(connections: usize) {
@@ -108,34 +108,17 @@ fn print_row(row: &Row) {
 
 /// How far it is to what we want.
 fn print_aims(report: &Report) {
-    let busy = report.row(Contender::Governed, 64);
-    let alone = report.row(Contender::Governed, 1);
-    let mint = report.row(Contender::Mint, 64);
-    let mut lines = Vec::new();
-    if let Some(ratio) = busy.as_ref().and_then(|row| row.of_nginx) {
-        lines.push(format!(
-            "governed of nginx, 64 connections: {ratio:.2} (aim 0.45 or more)"
-        ));
+    let measures: Vec<Measure> = report.aims();
+    if measures.is_empty() {
+        return;
     }
-    if let Some(ratio) = busy.as_ref().and_then(|row| row.of_relay) {
-        lines.push(format!(
-            "governed of the bare relay, 64 connections: {ratio:.2} (aim 0.60 or more)"
-        ));
+    println!();
+    for measure in &measures {
+        println!("{}", measure.line());
     }
-    if let Some(added) = alone.and_then(|row| row.added_us) {
-        lines.push(format!(
-            "added p50, one connection: {:.2} ms (aim 0.35 or less)",
-            added / 1000.0
-        ));
-    }
-    if let Some(mint) = mint {
-        let cpu = mint.figures.cpu_us + mint.figures.cpu_after_us;
-        lines.push(format!(
-            "mints a second and core of the server: {:.0} (aim 8000 or more)",
-            1e6 / cpu.max(0.001)
-        ));
-    }
-    if !lines.is_empty() {
-        println!("\n{}", lines.join("\n"));
-    }
+    let missed = measures.iter().filter(|measure| !measure.is_met()).count();
+    println!(
+        "{missed} of {} aims are not met",
+        measures.iter().filter(|m| m.aim.is_some()).count()
+    );
 }

@@ -9,6 +9,7 @@ use caracal_policy::{CompiledPolicy, Effect, Phase, Question, RequestView, Vocab
 use jiff::Timestamp;
 
 use super::repeat;
+use crate::latency::median;
 use crate::report::MicroFigures;
 
 const SESSION: &str = "ses_01890a5d-ac96-774b-bcce-b302099a8057";
@@ -23,6 +24,25 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         }
     }
     Ok(figures)
+}
+
+/// For each phase, what a question costs with a thousand policies against ten: the middle of
+/// several ratios, the two taken in turns.
+pub(crate) fn growth(time: Duration) -> Result<Vec<(&'static str, f64)>> {
+    const TURNS: u32 = 5;
+    let (few, many) = (policies(10)?, policies(1000)?);
+    let mut growth = Vec::new();
+    for (phase, what) in [(Phase::Mint, "mint"), (Phase::Call, "call")] {
+        let mut ratios = Vec::new();
+        for _ in 0..TURNS {
+            let each = time / (2 * TURNS);
+            let of_few = ask("few", each, &few, phase)?;
+            let of_many = ask("many", each, &many, phase)?;
+            ratios.push(of_many.p50_us / of_few.p50_us.max(f64::MIN_POSITIVE));
+        }
+        growth.push((what, median(ratios).context("no ratio")?));
+    }
+    Ok(growth)
 }
 
 /// Each policy is about another application; ten resources share them.

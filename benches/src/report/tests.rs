@@ -42,6 +42,7 @@ fn report() -> Report {
             round(1.0, 16_000.0),
         ],
         micro: Vec::new(),
+        measures: Vec::new(),
     }
 }
 
