@@ -12,10 +12,13 @@
 
 mod bench;
 mod deny;
+mod dist;
 mod nightly;
 mod prepare;
 mod program;
 mod quickstart;
+mod sbom;
+mod step;
 mod test;
 mod tidy;
 mod totals;
@@ -44,14 +47,22 @@ enum Task {
     },
     /// Pass every test: setup, format, lints, tests, dependency rules
     Test,
-    /// The long variants of the tests, in release
-    Nightly,
+    /// The long variants: tests, fuzzing, figures, a soak, what is handed out
+    Nightly {
+        /// Only these parts
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<nightly::Part>,
+    },
     /// Measure the governed call and the mint beside nginx and a bare relay, in release
     Bench {
         /// Passed on to `caracal-bench run`, for example `--quick` or `--compare FILE`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Build what is handed out: the binary, its license, and the list of what is in it
+    Dist,
+    /// Write the list of what is in the binary (CycloneDX) alone
+    Sbom,
     /// Check the house rules
     Tidy,
 }
@@ -61,8 +72,10 @@ fn main() -> ExitCode {
         Task::Setup => prepare::run().map(|_tools| ExitCode::SUCCESS),
         Task::Quickstart { arguments } => quickstart::run(&arguments),
         Task::Test => test::run(),
-        Task::Nightly => nightly::run(),
+        Task::Nightly { only } => nightly::run(&only),
         Task::Bench { arguments } => bench::run(&arguments),
+        Task::Dist => dist::run(),
+        Task::Sbom => dist::list(),
         Task::Tidy => tidy::run(),
     };
     outcome.unwrap_or_else(|error| {

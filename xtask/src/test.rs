@@ -1,41 +1,35 @@
 //! Everything that must hold before a change lands.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
+use crate::step::Steps;
 use crate::{deny, prepare, program, totals::Totals, workspace};
-
-struct Step {
-    name: &'static str,
-    took: Duration,
-    passed: bool,
-}
 
 /// Prepares, runs every step even when an earlier one failed, and prints the totals last.
 pub(crate) fn run() -> Result<ExitCode> {
     let root = workspace::root()?;
-    let started = Instant::now();
-    let tools = prepare::run()?;
-    let mut steps = vec![Step {
-        name: "setup",
-        took: started.elapsed(),
-        passed: true,
-    }];
+    let mut steps = Steps::default();
+    let mut tools = None;
+    steps.run("setup", || {
+        tools = Some(prepare::run()?);
+        Ok(())
+    });
+    let tools = tools.context("the tests cannot run without their tools")?;
     let mut totals = Totals::default();
 
-    steps.push(step("format", || {
+    steps.run("format", || {
         program::run(program::cargo(&root).args(["fmt", "--all", "--", "--check"]))
-    }));
-    steps.push(step("lints", || {
+    });
+    steps.run("lints", || {
         program::run(
             program::cargo(&root)
                 .args(["clippy", "--locked", "--workspace", "--all-targets"])
                 .args(["--", "-D", "warnings"]),
         )
-    }));
-    steps.push(step("tests", || {
+    });
+    steps.run("tests", || {
         let mut tests = program::cargo(&root);
         tests.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
         tools.tell(&mut tests);
@@ -44,37 +38,11 @@ pub(crate) fn run() -> Result<ExitCode> {
             bail!("no test ran");
         }
         Ok(())
-    }));
-    steps.push(step("test clients", || tools.check_clients()));
-    steps.push(step("dependency rules", deny::run));
+    });
+    steps.run("test clients", || tools.check_clients());
+    steps.run("dependency rules", deny::run);
 
-    println!();
-    for step in &steps {
-        let verdict = if step.passed { "passed" } else { "FAILED" };
-        println!(
-            "{verdict} {:>6.1} s  {}",
-            step.took.as_secs_f64(),
-            step.name
-        );
-    }
+    steps.print();
     println!("{totals}");
-    Ok(if steps.iter().all(|step| step.passed) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn step(name: &'static str, work: impl FnOnce() -> Result<()>) -> Step {
-    println!("\n== {name}");
-    let started = Instant::now();
-    let outcome = work();
-    if let Err(error) = &outcome {
-        eprintln!("error: {error:#}");
-    }
-    Step {
-        name,
-        took: started.elapsed(),
-        passed: outcome.is_ok(),
-    }
+    Ok(steps.code())
 }
