@@ -191,6 +191,7 @@ fn zone_spec() -> Result<ZoneSpec> {
             enforcement: Enforcement::Gateway,
             allow_private: true,
             upstream_ca: None,
+            upstream_protocol: caracal_core::UpstreamProtocol::Auto,
             mandate_in: Vec::new(),
             pass_cookies: false,
             literal_encoded_slashes: false,

@@ -25,6 +25,7 @@ mod resource;
 mod revocation;
 mod scope;
 mod secret;
+mod upstream_protocol;
 mod zone;
 
 pub use application::{Application, ClientSecret, MAX_LABELS};
@@ -50,4 +51,5 @@ pub use resource::{Enforcement, MandateSlot, Resource, ResourceIdentifier, Undec
 pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
+pub use upstream_protocol::UpstreamProtocol;
 pub use zone::{LogKey, MandateKey, Zone};

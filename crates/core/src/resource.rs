@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Name, NameError, Operation, ResourceId, Scope};
+use crate::{Name, NameError, Operation, ResourceId, Scope, UpstreamProtocol};
 
 /// The identifier of a resource in mandates and policies: `resource://NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +119,9 @@ pub struct Resource {
     /// PEM certificates that are trusted for this upstream, in place of the system's roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ca: Option<String>,
+    /// The HTTP version that is spoken to the upstream.
+    #[serde(default, skip_serializing_if = "UpstreamProtocol::is_auto")]
+    pub upstream_protocol: UpstreamProtocol,
     /// Further places where clients put the mandate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mandate_in: Vec<MandateSlot>,

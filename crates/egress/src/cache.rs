@@ -1,34 +1,34 @@
-//! Clients with their pooled connections, one per kind of trust.
+//! Clients with their pooled connections, one per kind of trust and protocol.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use hyper_util::client::legacy::Client as PooledClient;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use caracal_core::UpstreamProtocol;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
-use crate::connector::Connector;
-use crate::held_body::HeldBody;
+use crate::client::Client;
 use crate::resolver::Resolver;
-use crate::{Destination, EgressError, MAX_ANSWER_HEAD_BYTES, MAX_ANSWER_HEADERS, trust};
+use crate::{Destination, EgressError, trust};
 
-pub(crate) type Client = PooledClient<Connector, HeldBody>;
-
-const MAX_IDLE_PER_HOST: usize = 64;
-/// Below the idle timeout of common servers (60 s), so that it is we who close.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// How many destinations with certificates of their own keep a client.
+/// How many destinations with certificates of their own keep a client, of each [`Kind`].
 const MAX_OWN_TRUST: usize = 256;
 
 /// The clients. Connections are shared only between requests that were allowed the same
-/// addresses and trust the same certificates.
+/// addresses, trust the same certificates and ask for the same protocol.
 pub(crate) struct Cache {
+    closed: [Kind; 3],
+    open: [Kind; 3],
+}
+
+/// What allows the same addresses and speaks the same protocol.
+struct Kind {
     resolver: Resolver,
-    cleartext: [Client; 2],
-    system: [OnceCell<Client>; 2],
-    own: [Mutex<OwnTrust>; 2],
+    allow_private: bool,
+    protocol: UpstreamProtocol,
+    cleartext: Client,
+    system: OnceCell<Client>,
+    own: Mutex<OwnTrust>,
 }
 
 /// Clients by the whole PEM text they trust.
@@ -40,10 +40,10 @@ struct OwnTrust {
 
 /// The system's TLS settings, read once and kept when clients are dropped.
 #[derive(Clone, Default)]
-pub(crate) struct SystemTrust(Arc<OnceCell<Arc<ClientConfig>>>);
+pub(crate) struct SystemTrust(Arc<OnceCell<ClientConfig>>);
 
 impl SystemTrust {
-    async fn get_config(&self) -> Result<Arc<ClientConfig>, EgressError> {
+    async fn get_config(&self) -> Result<ClientConfig, EgressError> {
         let loading = self.0.get_or_try_init(|| async {
             let roots = tokio::task::spawn_blocking(trust::system_roots).await;
             trust::tls_config(
@@ -55,16 +55,36 @@ impl SystemTrust {
 }
 
 impl Cache {
-    pub(crate) fn new(resolver: Resolver) -> Result<Self, EgressError> {
+    pub(crate) fn new(resolver: &Resolver) -> Result<Self, EgressError> {
         // Trusts nothing: should `https` ever come this way, it fails.
         let no_tls = trust::tls_config(RootCertStore::empty())?;
-        let cleartext =
-            [false, true].map(|private| client(&resolver, private, Arc::clone(&no_tls)));
+        let kinds = |allow_private| {
+            [
+                UpstreamProtocol::Auto,
+                UpstreamProtocol::Http1,
+                UpstreamProtocol::Http2,
+            ]
+            .map(|protocol| Kind {
+                resolver: resolver.clone(),
+                allow_private,
+                protocol,
+                cleartext: Client::new(
+                    resolver,
+                    allow_private,
+                    no_tls.clone(),
+                    // Nothing is agreed on in the clear.
+                    match protocol {
+                        UpstreamProtocol::Auto => UpstreamProtocol::Http1,
+                        asked => asked,
+                    },
+                ),
+                system: OnceCell::new(),
+                own: Mutex::default(),
+            })
+        };
         Ok(Self {
-            resolver,
-            cleartext,
-            system: Default::default(),
-            own: Default::default(),
+            closed: kinds(false),
+            open: kinds(true),
         })
     }
 
@@ -75,45 +95,46 @@ impl Cache {
         https: bool,
         system: &SystemTrust,
     ) -> Result<Client, EgressError> {
-        let private = destination.allow_private;
-        let [closed, open] = &self.cleartext;
-        let [system_closed, system_open] = &self.system;
-        let [own_closed, own_open] = &self.own;
+        let kinds = if destination.allow_private {
+            &self.open
+        } else {
+            &self.closed
+        };
+        let [auto, http1, http2] = kinds;
+        let kind = match destination.protocol {
+            UpstreamProtocol::Auto => auto,
+            UpstreamProtocol::Http1 => http1,
+            UpstreamProtocol::Http2 => http2,
+        };
         match destination.ca_pem {
-            _ if !https => Ok(if private {
-                open.clone()
-            } else {
-                closed.clone()
-            }),
-            Some(pem) => self.get_own(if private { own_open } else { own_closed }, private, pem),
+            _ if !https => Ok(kind.cleartext.clone()),
+            Some(pem) => kind.get_own(pem),
             None => {
-                let cell = if private { system_open } else { system_closed };
-                let made = cell.get_or_try_init(|| async {
-                    Ok(client(&self.resolver, private, system.get_config().await?))
+                let made = kind.system.get_or_try_init(|| async {
+                    Ok::<_, EgressError>(kind.client(system.get_config().await?))
                 });
                 made.await.cloned()
             }
         }
     }
+}
 
-    fn get_own(
-        &self,
-        own: &Mutex<OwnTrust>,
-        private: bool,
-        pem: &str,
-    ) -> Result<Client, EgressError> {
-        if let Some(found) = own.lock().unwrap_or_else(PoisonError::into_inner).find(pem) {
+impl Kind {
+    fn client(&self, tls: ClientConfig) -> Client {
+        Client::new(&self.resolver, self.allow_private, tls, self.protocol)
+    }
+
+    fn get_own(&self, pem: &str) -> Result<Client, EgressError> {
+        if let Some(found) = self.own().find(pem) {
             return Ok(found);
         }
-        let made = client(
-            &self.resolver,
-            private,
-            trust::tls_config(trust::own_roots(pem)?)?,
-        );
-        own.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keep(pem, made.clone());
+        let made = self.client(trust::tls_config(trust::own_roots(pem)?)?);
+        self.own().keep(pem, made.clone());
         Ok(made)
+    }
+
+    fn own(&self) -> std::sync::MutexGuard<'_, OwnTrust> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,16 +156,4 @@ impl OwnTrust {
         }
         self.clients.insert(pem.into(), (self.uses, client));
     }
-}
-
-fn client(resolver: &Resolver, allow_private: bool, tls: Arc<ClientConfig>) -> Client {
-    PooledClient::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .http1_max_buf_size(MAX_ANSWER_HEAD_BYTES)
-        .http1_max_headers(MAX_ANSWER_HEADERS)
-        // Whether a request may be sent again is decided in one place, and that is ours.
-        .retry_canceled_requests(false)
-        .build(Connector::new(resolver.clone(), allow_private, tls))
 }

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use caracal_core::UpstreamProtocol;
 use http::Uri;
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::link::Link;
 use crate::resolver::Resolver;
 use crate::{EgressError, Phase};
 
@@ -24,6 +27,12 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long everything may take, from the name to the end of the TLS handshake.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long a connection is quiet before the kernel asks whether the peer is still there, how
+/// often it then asks, and how many times. It is the kernel that asks: servers of gRPC end
+/// connections on which HTTP/2 is asked too often.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_PROBES: u32 = 3;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -85,8 +94,8 @@ async fn connect_to_any(addresses: &[SocketAddr], host: &str) -> Result<TcpStrea
     for address in addresses {
         match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "an outbound connection keeps its delay");
+                if let Err(error) = prepare(&stream) {
+                    tracing::debug!(%error, "an outbound connection keeps the system's options");
                 }
                 return Ok(stream);
             }
@@ -107,46 +116,71 @@ async fn connect_to_any(addresses: &[SocketAddr], host: &str) -> Result<TcpStrea
     Err(last)
 }
 
+/// Sends at once, and notices a peer that silently went away while nothing was to be sent.
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?;
+    Ok(())
+}
+
 /// Guarded TCP, with TLS where the URI says `https`, in bounded time.
 #[derive(Clone)]
-pub(crate) struct Connector(HttpsConnector<Guarded>);
+pub(crate) struct Connector {
+    inner: HttpsConnector<Guarded>,
+    protocol: UpstreamProtocol,
+}
 
 impl Connector {
-    pub(crate) fn new(resolver: Resolver, allow_private: bool, tls: Arc<ClientConfig>) -> Self {
-        Self(HttpsConnector::from((
-            Guarded {
-                resolver,
-                allow_private,
-            },
-            tls,
-        )))
+    pub(crate) fn new(
+        resolver: Resolver,
+        allow_private: bool,
+        tls: Arc<ClientConfig>,
+        protocol: UpstreamProtocol,
+    ) -> Self {
+        let guarded = Guarded {
+            resolver,
+            allow_private,
+        };
+        Self {
+            inner: HttpsConnector::from((guarded, tls)),
+            protocol,
+        }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Link;
     type Error = BoxError;
     type Future = Connecting<Self::Response, BoxError>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let host = uri
+        let host: Box<str> = uri
             .authority()
             .map_or("", |authority| authority.as_str())
             .into();
-        let opening = timeout(OPEN_TIMEOUT, self.0.call(uri));
+        let is_tls = uri.scheme_str() == Some("https");
+        let is_http2_wanted = self.protocol == UpstreamProtocol::Http2;
+        let opening = timeout(OPEN_TIMEOUT, self.inner.call(uri));
         Box::pin(async move {
-            match opening.await {
-                Ok(opened) => opened,
-                Err(_) => Err(EgressError::Timeout {
-                    host,
-                    phase: Phase::Handshaking,
-                }
-                .into()),
+            let Ok(opened) = opening.await else {
+                let phase = Phase::Handshaking;
+                return Err(EgressError::Timeout { host, phase }.into());
+            };
+            let stream = opened?;
+            let is_agreed = stream.connected().is_negotiated_h2();
+            if is_tls && is_http2_wanted && !is_agreed {
+                let why = "it does not offer HTTP/2, which `upstream_protocol` demands".into();
+                return Err(EgressError::Tls { host, why }.into());
             }
+            Ok(Link::new(stream, is_http2_wanted || is_agreed))
         })
     }
 }

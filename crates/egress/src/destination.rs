@@ -1,5 +1,7 @@
 //! What a destination asks for.
 
+use caracal_core::UpstreamProtocol;
+
 /// What the resource behind a request asks of the way out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Destination<'a> {
@@ -8,4 +10,6 @@ pub struct Destination<'a> {
     /// PEM certificates trusted in place of the system's roots, at most
     /// [`MAX_CA_BYTES`](crate::MAX_CA_BYTES).
     pub ca_pem: Option<&'a str>,
+    /// The HTTP version that is spoken.
+    pub protocol: UpstreamProtocol,
 }

@@ -1,16 +1,19 @@
 //! The way out.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::header::HOST;
+use http::request::Parts;
 use http::{Method, Request, Response, Uri, Version};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpInfo;
+use hyper_util::client::legacy::{self, connect::HttpInfo};
+use metrics::Gauge;
 
 use crate::cache::{Cache, SystemTrust};
+use crate::client::Client;
 use crate::connector::host_and_port;
 use crate::held_body::Shelf;
 use crate::resolver::Resolver;
@@ -43,7 +46,7 @@ impl Egress {
     /// If TLS cannot be set up at all.
     pub fn new(rules: EgressRules) -> Result<Self, EgressError> {
         let resolver = Resolver::new(rules.forbidden);
-        let cache = RwLock::new(Arc::new(Cache::new(resolver.clone())?));
+        let cache = RwLock::new(Arc::new(Cache::new(&resolver)?));
         let system = SystemTrust::default();
         Ok(Self(Arc::new(Inner {
             allow_private: rules.allow_private,
@@ -57,7 +60,7 @@ impl Egress {
     /// outlives the rule it was opened under; answers under way go on.
     pub fn set_forbidden(&self, forbidden: Vec<SocketAddr>) {
         self.0.resolver.set_forbidden(forbidden);
-        if let Ok(fresh) = Cache::new(self.0.resolver.clone()) {
+        if let Ok(fresh) = Cache::new(&self.0.resolver) {
             *self.0.cache.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         }
     }
@@ -89,20 +92,33 @@ impl Egress {
             .await
     }
 
-    /// Sends a request to its absolute `http` or `https` URI over HTTP/1.1 and returns as
-    /// soon as the head of the answer is there; both bodies stream. The answer's extensions
-    /// hold [`ConnectedTo`].
+    /// Sends a request to its absolute `http` or `https` URI in the destination's protocol
+    /// and returns as soon as the head of the answer is there; both bodies stream. The
+    /// answer's extensions hold [`ConnectedTo`].
     ///
     /// `Host` is always that of the URI. Redirects are answers like any other. The request
-    /// is sent once: only if a pooled connection turned out to be closed before any byte of
-    /// it was written does it go out on another. How long the answer may take is the
-    /// caller's to bound; dropping the future closes the connection.
+    /// is sent once: only if its connection turned out to be closed before any byte of it was
+    /// written, or an HTTP/2 upstream said that it did not look at it, and nothing of its body
+    /// was read, does it go out once more. How long the answer may take is the caller's to
+    /// bound; dropping the future ends the request (HTTP/1.1: its connection).
     ///
     /// # Errors
     ///
     /// See [`EgressError`]; [`EgressError::is_before_write`] tells whether the upstream can
     /// have seen any of the request.
     pub async fn send(
+        &self,
+        destination: &Destination<'_>,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, EgressError> {
+        let sent = self.send_uncounted(destination, request).await;
+        if let Err(error) = &sent {
+            metrics::counter!("caracal_egress_failures_total", "kind" => error.kind()).increment(1);
+        }
+        sent
+    }
+
+    async fn send_uncounted(
         &self,
         destination: &Destination<'_>,
         request: Request<Body>,
@@ -119,25 +135,24 @@ impl Egress {
         // What a door noted about its own connection is nothing of this one's.
         parts.extensions.clear();
 
-        let shelf = Shelf::default();
-        let first = Request::from_parts(parts.clone(), shelf.hold(body));
-        let mut answer = client.request(first).await;
-        if let Err(error) = &answer
-            && !error.is_connect()
-            && failure::is_unwritten(error)
-            && let Some(body) = shelf.take()
-        {
-            answer = client
-                .request(Request::from_parts(parts, shelf.hold(body)))
-                .await;
+        let waiting = Waiting::begin();
+        let sent = send_bounded(&client, parts, body).await;
+        drop(waiting);
+        let mut answer = sent.map_err(|error| failure::explain(&error, &host))?;
+        if answer.headers().len() > MAX_ANSWER_HEADERS {
+            return Err(EgressError::HeadTooLarge { host: host.into() });
         }
-        let mut answer = answer.map_err(|error| failure::explain(&error, &host))?;
         if let Some(info) = answer.extensions_mut().remove::<HttpInfo>() {
             answer
                 .extensions_mut()
                 .insert(ConnectedTo(info.remote_addr()));
         }
         Ok(answer)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.0.resolver
     }
 
     /// Private addresses need the instance's word and the destination's.
@@ -147,6 +162,52 @@ impl Egress {
             ..*destination
         }
     }
+}
+
+/// Sends a request, and once more where [`failure::find_second_chance`] knows that nothing can
+/// have come of it.
+async fn send_bounded(
+    client: &Client,
+    parts: Parts,
+    body: Body,
+) -> Result<Response<Incoming>, legacy::Error> {
+    let shelf = Shelf::default();
+    let first = Request::from_parts(parts.clone(), shelf.hold(body));
+    let error = match client.request(first).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let Some(why) = failure::find_second_chance(&error) else {
+        return Err(error);
+    };
+    let Some(body) = shelf.take() else {
+        return Err(error);
+    };
+    metrics::counter!("caracal_egress_second_sends_total", "why" => why).increment(1);
+    let second = Request::from_parts(parts, shelf.hold(body));
+    client.request(second).await
+}
+
+/// A request whose answer has not begun, counted.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        waiting().increment(1);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        waiting().decrement(1);
+    }
+}
+
+fn waiting() -> &'static Gauge {
+    // Asked for when the first request goes out: by then the exporter is there.
+    static HANDLE: OnceLock<Gauge> = OnceLock::new();
+    HANDLE.get_or_init(|| metrics::gauge!("caracal_egress_requests_waiting"))
 }
 
 /// Host and port for messages, and whether the URI is `https`.

@@ -75,6 +75,13 @@ pub enum EgressError {
         /// What is wrong.
         why: Box<str>,
     },
+    /// The upstream said, in the words of HTTP/2, that it did not look at the request, and
+    /// sending it once more did not help or was not possible.
+    #[error("`{host}` refused the request before it looked at it")]
+    Refused {
+        /// Host and port.
+        host: Box<str>,
+    },
     /// The request's own body failed while it was sent.
     #[error("the body of the request to `{host}` ended early: {why}")]
     RequestBody {
@@ -130,7 +137,29 @@ impl EgressError {
             | Self::NoRoots(_)
             | Self::Timeout { .. } => true,
             Self::Broken { written, .. } => !*written,
-            Self::HeadTooLarge { .. } | Self::Protocol { .. } | Self::RequestBody { .. } => false,
+            Self::HeadTooLarge { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::RequestBody { .. } => false,
+        }
+    }
+
+    /// One word for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Forbidden { .. } => "forbidden",
+            Self::BadTarget(_) => "bad_target",
+            Self::Unresolvable { .. } => "unresolvable",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Tls { .. } => "tls",
+            Self::BadCa(_) => "bad_ca",
+            Self::NoRoots(_) => "no_roots",
+            Self::Timeout { .. } => "timeout",
+            Self::HeadTooLarge { .. } => "head_too_large",
+            Self::Protocol { .. } => "protocol",
+            Self::Refused { .. } => "refused",
+            Self::RequestBody { .. } => "request_body",
+            Self::Broken { .. } => "broken",
         }
     }
 }

@@ -3,10 +3,12 @@
 //! Every outbound request of any door goes through [`Egress`]. It must never connect to
 //! an address that [`check_address`] did not allow (the address that was checked is the
 //! one connected to), never follow a redirect, never send a request a second time once
-//! a byte of it may have been written, and never trust a certificate on its own account.
+//! a byte of it may have been written (unless the upstream has said, in the words of HTTP/2,
+//! that it did not look at it), and never trust a certificate on its own account.
 
 mod address;
 mod cache;
+mod client;
 mod connected_to;
 mod connector;
 mod destination;
@@ -14,7 +16,9 @@ mod egress;
 mod error;
 mod failure;
 mod held_body;
+mod link;
 mod listeners;
+mod pulse;
 mod refusal;
 mod resolver;
 mod rules;

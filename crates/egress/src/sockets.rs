@@ -4,7 +4,11 @@
 mod closing;
 mod guard;
 mod heads;
+mod http2;
+mod http2_frames;
+mod http2_hostile;
 mod pooling;
+mod rebinding;
 mod streaming;
 mod tls;
 mod upstream;

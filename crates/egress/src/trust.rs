@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use caracal_core::UpstreamProtocol;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -12,19 +13,27 @@ use crate::EgressError;
 pub const MAX_CA_BYTES: usize = 64 * 1024;
 const MAX_CA_CERTIFICATES: usize = 64;
 
-/// TLS for clients that trust exactly `roots`.
-pub(crate) fn tls_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, EgressError> {
+/// TLS for clients that trust exactly `roots` and offer no protocol yet.
+pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, EgressError> {
     // Named here, so that no process-wide default can bring another implementation.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| EgressError::NoRoots(error.to_string().into()))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    // The client already follows the protocol that was agreed on: HTTP/2 needs `h2` here
-    // and the `http2` features of hyper and hyper-util.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+        .with_no_client_auth())
+}
+
+/// The same settings with what is offered for this protocol. Only an upstream that agrees to
+/// `h2` is spoken to in it.
+pub(crate) fn offering(mut config: ClientConfig, protocol: UpstreamProtocol) -> Arc<ClientConfig> {
+    let offered: &[&[u8]] = match protocol {
+        UpstreamProtocol::Auto => &[b"h2", b"http/1.1"],
+        UpstreamProtocol::Http1 => &[b"http/1.1"],
+        UpstreamProtocol::Http2 => &[b"h2"],
+    };
+    config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
 }
 
 /// The system's roots. Blocks: reads files.

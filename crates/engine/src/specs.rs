@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use caracal_core::{
     AllowedHost, Enforcement, Label, MandateSlot, Name, Operation, PolicySource, ProviderKind,
-    Scope, Secret, UndeclaredOperation,
+    Scope, Secret, UndeclaredOperation, UpstreamProtocol,
 };
 
 /// A wanted application.
@@ -41,6 +41,7 @@ pub struct ResourceSpec {
     pub enforcement: Enforcement,
     pub allow_private: bool,
     pub upstream_ca: Option<String>,
+    pub upstream_protocol: UpstreamProtocol,
     pub mandate_in: Vec<MandateSlot>,
     pub pass_cookies: bool,
     pub literal_encoded_slashes: bool,

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::connection::ConnectionState;
+use crate::grpc;
+use crate::trailers::clean_answer_trailers;
 use crate::upload::UploadState;
 
 /// How long a client may go on with a body that was answered already.
@@ -27,6 +30,17 @@ enum Source {
     Forwarded(Box<Forwarded>),
 }
 
+/// What the client understands besides bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The last byte.
+    Plain,
+    /// Trailers.
+    Trailers,
+    /// The trailers of gRPC, so that a revocation can be told in its words.
+    Grpc,
+}
+
 /// An upstream's body on its way to the client, frame by frame. Its errors end the connection
 /// without the final chunk, so that a cut answer never looks complete.
 struct Forwarded {
@@ -34,6 +48,7 @@ struct Forwarded {
     call: Call,
     connection: Arc<ConnectionState>,
     upload: Option<Arc<UploadState>>,
+    ending: Ending,
 }
 
 /// Why a forwarded body ended early. The client sees only that it did.
@@ -61,6 +76,7 @@ impl AnswerBody {
         connection: Arc<ConnectionState>,
         upload: Option<Arc<UploadState>>,
         deadline: Instant,
+        ending: Ending,
     ) -> Self {
         if let Some(permit) = call.permit() {
             connection.watch(permit.cut().clone(), deadline);
@@ -71,6 +87,7 @@ impl AnswerBody {
             call,
             connection,
             upload,
+            ending,
         });
         if is_complete {
             forwarded.complete();
@@ -113,7 +130,7 @@ impl Body for AnswerBody {
 impl Forwarded {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if self.call.is_cut() {
-            return self.cut_short("mandate_revoked");
+            return self.revoked();
         }
         loop {
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
@@ -123,11 +140,23 @@ impl Forwarded {
                     }
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                // Trailers can say what headers must not, and nothing here needs them.
-                Some(Ok(_)) => {}
-                Some(Err(_)) => {
+                Some(Ok(frame)) => match frame.into_trailers() {
+                    Ok(trailers) if self.ending != Ending::Plain => {
+                        let Some(trailers) = clean_answer_trailers(trailers) else {
+                            return self.broken("the trailers of the answer are too large");
+                        };
+                        self.complete();
+                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    }
+                    // They can say what headers must not, and this client did not ask for them.
+                    _ => {}
+                },
+                Some(Err(error)) => {
                     let refused = self.upload.as_ref().and_then(|upload| upload.failure());
-                    return self.cut_short(refused.map_or("upstream_broke", |f| f.reason()));
+                    return match refused {
+                        Some(failure) => self.cut_short(failure.reason()),
+                        None => self.broken(&error.to_string()),
+                    };
                 }
                 None => {
                     self.complete();
@@ -138,8 +167,11 @@ impl Forwarded {
     }
 
     fn complete(&mut self) {
-        if self.upload.is_some() && self.connection.is_unread() {
+        if let Some(upload) = &self.upload
+            && self.connection.is_unread()
+        {
             let deadline = Instant::now() + LATE_BODY;
+            upload.end_by(deadline);
             self.connection.watch(CancellationToken::new(), deadline);
         } else {
             self.connection.unwatch();
@@ -147,7 +179,36 @@ impl Forwarded {
         self.call.finish(None);
     }
 
+    /// What is left of the request has nobody to answer for it.
+    fn end_upload(&self) {
+        if let Some(upload) = &self.upload {
+            upload.end_by(Instant::now());
+        }
+    }
+
+    fn revoked(&mut self) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        let cut = self.cut_short("mandate_revoked");
+        if self.ending != Ending::Grpc {
+            return cut;
+        }
+        let mut trailers = HeaderMap::new();
+        grpc::add_end(
+            &mut trailers,
+            grpc::code_of(401),
+            "mandate_revoked: the mandate was revoked while the call went on",
+        );
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn broken(&mut self, why: &str) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        metrics::counter!("caracal_gateway_upstream_failures_total", "kind" => "answer_broke")
+            .increment(1);
+        tracing::warn!(why, "the answer of an upstream broke off");
+        self.cut_short("upstream_broke")
+    }
+
     fn cut_short(&mut self, reason: &'static str) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        self.end_upload();
         self.connection.unwatch();
         self.call.finish(Some(reason));
         Poll::Ready(Some(Err(CutShort(reason))))
@@ -157,6 +218,7 @@ impl Forwarded {
 impl Drop for Forwarded {
     fn drop(&mut self) {
         if self.call.permit().is_some() {
+            self.end_upload();
             self.connection.unwatch();
         }
     }

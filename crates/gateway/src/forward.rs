@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
-use caracal_core::{Injection, RefusalCode};
+use caracal_core::{Injection, RefusalCode, Resource, UpstreamProtocol};
 use caracal_egress::{Body, Destination, Egress, EgressError};
 use caracal_engine::{Permit, Slots};
 use caracal_limits::Place;
-use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
-use crate::answer_body::AnswerBody;
+use crate::answer_body::{AnswerBody, Ending};
 use crate::call::Call;
 use crate::connection::ConnectionState;
+use crate::grpc::is_grpc;
 use crate::handle::parameter;
-use crate::hygiene::{clean_answer, clean_request};
+use crate::hygiene::{clean_answer, clean_request, join_cookies};
 use crate::location::Rewriter;
 use crate::meters::meters;
 use crate::query::{Query, write_pair};
 use crate::refused::{RECEIPT, REQUEST_ID, Refused, receipt_value};
+use crate::trailers::UploadTrailers;
 use crate::upload::{Upload, UploadFailure, UploadState};
 
 /// What goes upstream, but for the body.
@@ -32,6 +34,8 @@ pub(crate) struct Outbound<'a> {
     /// When the head of the request was there.
     pub(crate) received: Instant,
     pub(crate) method: Method,
+    /// What the client speaks.
+    pub(crate) version: Version,
     pub(crate) query: &'a Query<'a>,
     pub(crate) headers: HeaderMap,
 }
@@ -47,7 +51,7 @@ pub(crate) async fn forward(
     open: Place,
     body: &mut Option<Incoming>,
 ) -> Result<Response<AnswerBody>, Refused> {
-    let connection = Arc::clone(outbound.connection);
+    let (connection, version) = (Arc::clone(outbound.connection), outbound.version);
     let receipt = *permit.receipt();
     let mut call = Call::new(permit, Arc::clone(&connection), outbound.received, open);
     let answered = match call.permit() {
@@ -65,7 +69,12 @@ pub(crate) async fn forward(
             deadline,
         }) => {
             call.answered(head.status.as_u16());
-            let body = AnswerBody::forwarded(incoming, call, connection, upload, deadline);
+            let ending = match version {
+                Version::HTTP_2 if is_grpc(version, &head.headers) => Ending::Grpc,
+                Version::HTTP_2 => Ending::Trailers,
+                _ => Ending::Plain,
+            };
+            let body = AnswerBody::forwarded(incoming, call, connection, upload, deadline, ending);
             let mut answer = Response::new(body);
             *answer.status_mut() = head.status;
             *answer.headers_mut() = head.headers;
@@ -97,6 +106,7 @@ async fn send(
         request_id,
         received,
         method,
+        version,
         query,
         mut headers,
     } = outbound;
@@ -113,16 +123,29 @@ async fn send(
     let uri = Uri::from_maybe_shared(bytes::Bytes::from(target))
         .map_err(|_| Refused::code(RefusalCode::PathInvalid, "path and query are too long"))?;
 
+    let is_http2 = version == Version::HTTP_2;
+    let asks_for_trailers = is_http2 && headers.get(TE).is_some_and(|te| te == "trailers");
     clean_request(
         &mut headers,
         &slots.headers,
         &resource.mandate_in,
         resource.pass_cookies,
     );
+    if is_http2 {
+        join_cookies(&mut headers);
+    }
+    if asks_for_trailers && may_speak_http2(resource) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     inject_headers(&mut headers, &injection)?;
     drop(injection);
 
-    let (body, upload) = outgoing(body, resource.max_body_bytes, connection, &mut headers);
+    let trailers = is_http2.then(|| UploadTrailers {
+        provider_slots: slots.headers.clone(),
+        mandate_slots: resource.mandate_in.clone(),
+    });
+    let limit = resource.max_body_bytes;
+    let (body, upload) = outgoing(body, limit, connection, trailers, &mut headers);
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -145,6 +168,9 @@ async fn send(
     meters().first_byte.record(started.elapsed());
     let (mut head, incoming) = answer.into_parts();
     if head.status.is_informational() {
+        metrics::counter!("caracal_gateway_upstream_failures_total", "kind" => "upgrade")
+            .increment(1);
+        tracing::warn!(request_id, "an upstream wants to speak another protocol");
         return Err(Refused::code(
             RefusalCode::UpstreamUnreachable,
             "the upstream wants to speak another protocol",
@@ -191,6 +217,7 @@ async fn await_answer(
     let destination = Destination {
         allow_private: resource.allow_private,
         ca_pem: resource.upstream_ca.as_deref(),
+        protocol: resource.upstream_protocol,
     };
     let limit = permit.response_timeout();
     let after = |moved: Instant| moved.checked_add(limit).unwrap_or(deadline).min(deadline);
@@ -217,8 +244,21 @@ async fn await_answer(
 }
 
 impl Unanswered {
+    /// What the upstream did wrong, in a word for metrics.
+    fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Revoked | Self::ClientTooSlow => None,
+            Self::TimedOut => Some("answer_timeout"),
+            Self::Egress(error) => Some(error.kind()),
+        }
+    }
+
     /// The refusal for the client, which is told nothing about addresses; those are logged.
     fn into_refused(self, request_id: &str) -> Refused {
+        if let Some(kind) = self.kind() {
+            metrics::counter!("caracal_gateway_upstream_failures_total", "kind" => kind)
+                .increment(1);
+        }
         let unreachable = |detail| Refused::code(RefusalCode::UpstreamUnreachable, detail);
         let error = match self {
             Self::Revoked => {
@@ -226,6 +266,7 @@ impl Unanswered {
                 return Refused::code(RefusalCode::MandateRevoked, detail);
             }
             Self::TimedOut => {
+                tracing::warn!(request_id, "an upstream did not begin to answer in time");
                 let detail = "the upstream did not begin to answer in time";
                 return Refused::code(RefusalCode::UpstreamTimeout, detail)
                     .hint("the limit is `response_timeout_seconds` of the resource");
@@ -248,6 +289,8 @@ impl Unanswered {
                 unreachable("the connection to the upstream broke before an answer came")
                     .hint("the upstream may have seen the request")
             }
+            EgressError::Refused { .. } => unreachable("the upstream refused the request before it looked at it")
+                .hint("try again"),
             _ => unreachable("the upstream could not be reached"),
         }
     }
@@ -309,6 +352,7 @@ fn outgoing(
     body: &mut Option<Incoming>,
     limit: u64,
     connection: &Arc<ConnectionState>,
+    trailers: Option<UploadTrailers>,
     headers: &mut HeaderMap,
 ) -> (Body, Option<Arc<UploadState>>) {
     match body.take_if(|body| !body.is_end_stream()) {
@@ -321,9 +365,19 @@ fn outgoing(
                 headers.remove(CONTENT_LENGTH);
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
-            let (upload, state) = Upload::new(incoming, limit, Arc::clone(connection));
+            let (upload, state) = Upload::new(incoming, limit, Arc::clone(connection), trailers);
             (upload.boxed_unsync(), Some(state))
         }
+    }
+}
+
+/// True unless it is certain that the upstream is spoken to in HTTP/1.1, where a client of ours
+/// cannot be given trailers and must not be made to ask for them.
+fn may_speak_http2(resource: &Resource) -> bool {
+    match resource.upstream_protocol {
+        UpstreamProtocol::Auto => resource.upstream.starts_with("https:"),
+        UpstreamProtocol::Http1 => false,
+        UpstreamProtocol::Http2 => true,
     }
 }
 

@@ -4,10 +4,13 @@
 //! that does not end in `chunked`; of a request with both a length and `Transfer-Encoding` it
 //! drops the length and closes the connection afterwards. The rest is refused here.
 
-use http::header::{EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Uri, Version};
 
 use crate::refused::Refused;
+
+/// The largest number of headers of a request.
+const MAX_HEADERS: usize = 100;
 
 /// Refuses requests that a proxy and an upstream could understand differently.
 pub(crate) fn check(
@@ -16,9 +19,17 @@ pub(crate) fn check(
     version: Version,
     headers: &HeaderMap,
 ) -> Result<(), Refused> {
-    if uri.scheme().is_some() || uri.authority().is_some() {
+    let is_http2 = version == Version::HTTP_2;
+    if is_http2 {
+        check_authority(uri, headers)?;
+    } else if uri.scheme().is_some() || uri.authority().is_some() {
         return Err(Refused::malformed("the request target is not a path")
             .hint("the Gateway is no forward proxy: send the path only"));
+    }
+    if headers.len() > MAX_HEADERS {
+        return Err(Refused::head_too_large(format!(
+            "the request has more than {MAX_HEADERS} headers"
+        )));
     }
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(Refused::malformed(format!("`{method}` is not forwarded")));
@@ -29,10 +40,13 @@ pub(crate) fn check(
         return Err(Refused::malformed("the method is not in capitals"));
     }
     let hosts = headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && version >= Version::HTTP_11) {
+    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
         return Err(Refused::malformed(
             "the request needs exactly one `Host` header",
         ));
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Refused::malformed("the request has two lengths"));
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next()
@@ -58,6 +72,32 @@ pub(crate) fn check(
     Ok(())
 }
 
+/// Over HTTP/2 the authority stands beside the path; a `Host` header must say the same.
+fn check_authority(uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Refused::malformed(
+            "`:scheme` is neither `http` nor `https`",
+        ));
+    }
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(Refused::malformed("`:authority` holds a user name"));
+    }
+    match (authority, headers.get(HOST)) {
+        (None, None) => Err(Refused::malformed(
+            "the request has neither `:authority` nor `Host`",
+        )),
+        (Some(authority), Some(host))
+            if !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) =>
+        {
+            Err(Refused::malformed(
+                "`:authority` and `Host` contradict each other",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +115,7 @@ mod tests {
     #[test]
     fn odd_requests_are_refused() {
         let host = ("host", "g");
+        let two = Version::HTTP_2;
         let (new, old) = (Version::HTTP_11, Version::HTTP_10);
         type Row<'a> = (&'a str, &'a str, Version, &'a [(&'a str, &'a str)], u16);
         let table: &[Row<'_>] = &[
@@ -89,6 +130,22 @@ mod tests {
             ("GET", "/a", new, &[host, host], 400),
             ("GET", "/a", old, &[host, host], 400),
             ("GET", "http://x/a", new, &[host], 400),
+            ("GET", "http://g/a", two, &[], 0),
+            ("GET", "https://g/a", two, &[("host", "G")], 0),
+            ("GET", "/a", two, &[host], 0),
+            ("GET", "/a", two, &[], 400),
+            ("GET", "http://g/a", two, &[("host", "x")], 400),
+            ("GET", "http://g/a", two, &[host, host], 400),
+            ("GET", "http://u@g/a", two, &[], 400),
+            ("GET", "ftp://g/a", two, &[], 400),
+            ("CONNECT", "g:443", two, &[], 400),
+            (
+                "POST",
+                "http://g/",
+                two,
+                &[("content-length", "1"), ("content-length", "1")],
+                400,
+            ),
             ("GET", "x", new, &[host], 400),
             ("CONNECT", "x:443", new, &[host], 400),
             ("CONNECT", "/", new, &[host], 400),

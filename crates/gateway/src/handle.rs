@@ -7,7 +7,7 @@ use caracal_core::{MandateSlot, RefusalCode, RequestPath, ZoneId};
 use caracal_engine::{CallRequest, RefusedAt};
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -19,6 +19,7 @@ use crate::answer_body::AnswerBody;
 use crate::connection::ConnectionState;
 use crate::forward::{Outbound, forward};
 use crate::framing;
+use crate::grpc;
 use crate::mandate::{check_places, find_mandate};
 use crate::meters::{meters, refused as refused_call};
 use crate::own_endpoints::{find_own, metadata_url, reader};
@@ -42,6 +43,8 @@ pub(crate) async fn handle(
     let (mut parts, body) = request.into_parts();
     // With it goes every way to take the connection over.
     parts.extensions.clear();
+    let is_grpc = grpc::is_grpc(parts.version, &parts.headers);
+    let is_http2 = parts.version == Version::HTTP_2;
     let expects = parts.headers.contains_key(EXPECT);
     let mut exchange = Exchange {
         gateway: &gateway,
@@ -56,18 +59,23 @@ pub(crate) async fn handle(
     match exchange.answer(parts).await {
         Ok(answer) => answer,
         Err(refused) => {
+            // Over HTTP/2 nothing waits behind a body that nobody reads.
             if let Some(body) = exchange.body.take()
                 && !expects
+                && !is_http2
                 && drain(body).await
             {
                 connection.body_read();
             }
-            let close = connection.is_unread();
             refused_call(refused.reason());
             if !exchange.is_recorded {
                 let engine = &gateway.0.engine;
                 engine.count_refusal(exchange.zone, RefusedAt::Gateway, refused.reason());
             }
+            if is_grpc {
+                return refused.into_grpc_answer(&request_id);
+            }
+            let close = !is_http2 && connection.is_unread();
             refused.into_answer(&request_id, exchange.metadata.as_deref(), close)
         }
     }
@@ -179,6 +187,7 @@ impl Exchange<'_> {
             request_id: self.request_id,
             received: self.received,
             method,
+            version,
             query: &query,
             headers,
         };

@@ -70,6 +70,21 @@ pub(crate) fn clean_request(
     });
 }
 
+/// Puts together what HTTP/2 lets clients send in pieces (RFC 9113, 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().count() < 2 {
+        return;
+    }
+    let pieces: Vec<_> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(http::HeaderValue::as_bytes)
+        .collect();
+    if let Ok(whole) = http::HeaderValue::from_bytes(&pieces.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, whole);
+    }
+}
+
 /// Removes from an upstream's answer what must not reach the client.
 pub(crate) fn clean_answer(headers: &mut HeaderMap, pass_cookies: bool) {
     let named = named_by_connection(headers);
@@ -104,7 +119,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     names
 }
 
-fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
+pub(crate) fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
     let removed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| is_removed(name.as_str()))
@@ -117,7 +132,7 @@ fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
 
 /// Compares header names as upstreams do that read `X_Api_Key` as `X-Api-Key`: whatever is
 /// neither letter nor digit counts as a dash.
-fn is_same(name: &str, other: &str) -> bool {
+pub(crate) fn is_same(name: &str, other: &str) -> bool {
     name.len() == other.len() && has_prefix(name, other)
 }
 
@@ -222,6 +237,17 @@ mod tests {
             left(&[("cookie", "1"), ("x-api-key", "1")], pass_cookies),
             "cookie x-api-key"
         );
+    }
+
+    #[test]
+    fn pieces_of_cookies_are_put_together() {
+        let mut headers = HeaderMap::new();
+        for piece in ["a=1", "b=2"] {
+            headers.append("cookie", piece.parse().unwrap());
+        }
+        join_cookies(&mut headers);
+        let all: Vec<_> = headers.get_all("cookie").iter().collect();
+        assert_eq!(all, ["a=1; b=2"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod framing;
 pub mod fuzz;
 mod gateway;
 mod gateway_config;
+mod grpc;
 mod handle;
 mod hygiene;
 mod location;
@@ -25,6 +26,7 @@ mod own_endpoints;
 mod query;
 mod refused;
 mod route;
+mod trailers;
 mod upload;
 
 pub use gateway::Gateway;

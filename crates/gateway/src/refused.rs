@@ -11,6 +11,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUT
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::answer_body::AnswerBody;
+use crate::grpc;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
 pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("caracal-receipt");
@@ -60,6 +61,17 @@ impl Refused {
         )
     }
 
+    pub(crate) fn head_too_large(detail: impl Into<String>) -> Self {
+        Self::of(
+            Why::Other(
+                431,
+                "head_too_large",
+                "the head of the request is too large",
+            ),
+            detail,
+        )
+    }
+
     pub(crate) fn unmet_expectation() -> Self {
         let detail = "no expectation but `100-continue` is understood";
         Self::of(
@@ -71,7 +83,7 @@ impl Refused {
     pub(crate) fn upgrade() -> Self {
         let why = Why::Other(501, "upgrade_unsupported", "no other protocol is spoken");
         Self::of(why, "the connection cannot be upgraded")
-            .hint("send plain HTTP/1.1 requests without `Upgrade`")
+            .hint("send plain requests without `Upgrade`")
     }
 
     pub(crate) fn slow_body() -> Self {
@@ -202,6 +214,31 @@ impl Refused {
         let body = serde_json::to_vec(&body.with_hint(self.hint)).unwrap_or_default();
         let mut answer = Response::new(AnswerBody::whole(Bytes::from(body)));
         *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
+
+/// The code of a refusal, for clients of gRPC: they see no status of HTTP and no body.
+const REFUSAL_CODE: HeaderName = HeaderName::from_static("caracal-refusal-code");
+
+impl Refused {
+    /// The answer for a client of gRPC: the end of the call, in the words of gRPC.
+    pub(crate) fn into_grpc_answer(self, request_id: &str) -> Response<AnswerBody> {
+        let reason = self.reason();
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(grpc::MEDIA_TYPE));
+        headers.insert(REFUSAL, HeaderValue::from_static("1"));
+        headers.insert(REFUSAL_CODE, HeaderValue::from_static(reason));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(receipt) = self.receipt.as_deref().and_then(receipt_value) {
+            headers.insert(RECEIPT, receipt);
+        }
+        let code = grpc::code_of(self.status());
+        grpc::add_end(&mut headers, code, &format!("{reason}: {}", self.detail));
+        let mut answer = Response::new(AnswerBody::whole(Bytes::new()));
         *answer.headers_mut() = headers;
         answer
     }

@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connection::ConnectionState;
+use crate::trailers::UploadTrailers;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,6 +23,10 @@ pub(crate) struct Upload {
     left: u64,
     state: Arc<UploadState>,
     connection: Arc<ConnectionState>,
+    /// What of the trailers passes; without it nothing does.
+    trailers: Option<UploadTrailers>,
+    /// Runs once the answer is over.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the waiting side sees of an upload.
@@ -32,6 +37,14 @@ pub(crate) struct UploadState {
     /// True while the client owes the next bytes.
     waiting: AtomicBool,
     failure: AtomicU8,
+    end: Mutex<End>,
+}
+
+/// When an upload must be over, and whom to wake when that changes.
+#[derive(Default)]
+struct End {
+    deadline: Option<Instant>,
+    waker: Option<Waker>,
 }
 
 /// Why an upload stopped.
@@ -66,20 +79,45 @@ impl Upload {
         incoming: Incoming,
         limit: u64,
         connection: Arc<ConnectionState>,
+        trailers: Option<UploadTrailers>,
     ) -> (Self, Arc<UploadState>) {
         let state = Arc::new(UploadState {
             started: Instant::now(),
             moved: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
             failure: AtomicU8::new(0),
+            end: Mutex::default(),
         });
         let upload = Self {
             incoming,
             left: limit,
             state: Arc::clone(&state),
             connection,
+            trailers,
+            late: None,
         };
         (upload, state)
+    }
+
+    /// Ready once nothing more may go upstream.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = {
+            let mut end = self.state.end();
+            if !end.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                end.waker = Some(cx.waker().clone());
+            }
+            end.deadline
+        };
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let late = self
+            .late
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if late.deadline() != deadline {
+            late.as_mut().reset(deadline);
+        }
+        late.as_mut().poll(cx)
     }
 
     fn fail(&self, failure: UploadFailure) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -109,6 +147,23 @@ impl UploadState {
         }
     }
 
+    /// Lets nothing more go upstream after this moment, also when the client sends nothing and
+    /// nobody else holds on to the request: over HTTP/2 a request can outlive its answer.
+    pub(crate) fn end_by(&self, deadline: Instant) {
+        let waker = {
+            let mut end = self.end();
+            end.deadline = Some(end.deadline.map_or(deadline, |held| held.min(deadline)));
+            end.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn end(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, waiting: bool) {
         let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(passed, Ordering::Release);
@@ -124,6 +179,9 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.poll_over(cx).is_ready() {
+            return self.fail(UploadFailure::Broken);
+        }
         loop {
             let polled = Pin::new(&mut self.incoming).poll_frame(cx);
             if polled.is_pending() {
@@ -134,8 +192,17 @@ impl Body for Upload {
                 Some(Ok(frame)) => {
                     self.state.note(false);
                     let Some(data) = frame.data_ref() else {
-                        // Trailers are headers that came too late to be looked at.
-                        continue;
+                        match (frame.into_trailers(), &self.trailers) {
+                            (Ok(trailers), Some(rules)) => {
+                                let Some(trailers) = rules.clean(trailers) else {
+                                    return self.fail(UploadFailure::Broken);
+                                };
+                                self.connection.body_read();
+                                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                            }
+                            // Headers that came too late to be looked at.
+                            _ => continue,
+                        }
                     };
                     self.connection.body_came(data.len());
                     match self.left.checked_sub(data.len() as u64) {

@@ -93,6 +93,7 @@ impl SeededZone {
             enforcement: Enforcement::Gateway,
             allow_private: false,
             upstream_ca: None,
+            upstream_protocol: caracal_core::UpstreamProtocol::Auto,
             mandate_in: Vec::new(),
             pass_cookies: false,
             literal_encoded_slashes: false,

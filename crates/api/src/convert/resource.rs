@@ -1,6 +1,8 @@
 //! Resources.
 
-use caracal_core::{Enforcement, MandateSlot, Operation, Resource, UndeclaredOperation};
+use caracal_core::{
+    Enforcement, MandateSlot, Operation, Resource, UndeclaredOperation, UpstreamProtocol,
+};
 use caracal_engine::{ResourceSpec, Versioned};
 use caracal_wire::{MandateIn, OperationBody, ResourceBody, ResourceView};
 
@@ -29,6 +31,10 @@ pub(crate) fn resource_spec(
         Some(name) => fields.parse(format!("{at}provider"), name),
     };
     let enforcement = body.enforcement.as_deref();
+    let protocol = match &body.upstream_protocol {
+        None => Some(UpstreamProtocol::Auto),
+        Some(word) => fields.parse(format!("{at}upstream_protocol"), word),
+    };
     let service = fields.choice(
         format!("{at}enforcement"),
         enforcement,
@@ -56,6 +62,7 @@ pub(crate) fn resource_spec(
         },
         allow_private: body.allow_private,
         upstream_ca: body.upstream_ca.clone(),
+        upstream_protocol: protocol?,
         mandate_in: body.mandate_in.iter().map(slot).collect(),
         pass_cookies,
         literal_encoded_slashes: literal,
@@ -133,6 +140,7 @@ pub(crate) fn resource_view(held: Versioned<Resource>) -> ResourceView {
         enforcement: enforcement.to_owned(),
         allow_private: value.allow_private,
         upstream_ca: value.upstream_ca,
+        upstream_protocol: value.upstream_protocol.as_str().to_owned(),
         mandate_in: value.mandate_in.iter().map(slot_view).collect(),
         cookies: if value.pass_cookies { "pass" } else { "drop" }.to_owned(),
         encoded_slashes: if value.literal_encoded_slashes {
@@ -157,6 +165,7 @@ pub(crate) fn resource_body(value: Resource) -> ResourceBody {
     let body = ResourceBody::from(view);
     ResourceBody {
         enforcement: body.enforcement.and_then(|word| unless(word, "gateway")),
+        upstream_protocol: body.upstream_protocol.and_then(|word| unless(word, "auto")),
         cookies: body.cookies.and_then(|word| unless(word, "drop")),
         encoded_slashes: body.encoded_slashes.and_then(|word| unless(word, "reject")),
         response_timeout_seconds: body

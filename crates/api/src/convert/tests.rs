@@ -85,6 +85,7 @@ fn resource(body: ResourceBody) -> caracal_core::Resource {
         enforcement: spec.enforcement,
         allow_private: spec.allow_private,
         upstream_ca: spec.upstream_ca,
+        upstream_protocol: spec.upstream_protocol,
         mandate_in: spec.mandate_in,
         pass_cookies: spec.pass_cookies,
         literal_encoded_slashes: spec.literal_encoded_slashes,
@@ -100,7 +101,7 @@ fn a_resource_that_is_shown_can_be_sent_back() {
         "name": "r", "upstream": "https://x/base", "provider": "p", "scopes": ["a", "b"],
         "operations": [{"method": "*", "path": "/x/{id}/**", "scope": "a"}],
         "default_scope": "b", "enforcement": "service", "allow_private": true,
-        "upstream_ca": "PEM", "mandate_in": [{"header": "X-Api-Key"}, {"query": "k"}, "basic_password"],
+        "upstream_ca": "PEM", "upstream_protocol": "http2", "mandate_in": [{"header": "X-Api-Key"}, {"query": "k"}, "basic_password"],
         "cookies": "pass", "encoded_slashes": "literal", "response_timeout_seconds": 5,
         "max_stream_seconds": 6, "max_body_bytes": 7,
     });

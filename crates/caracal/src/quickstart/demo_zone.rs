@@ -130,6 +130,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         enforcement: None,
         allow_private: true,
         upstream_ca: None,
+        upstream_protocol: None,
         mandate_in: Vec::new(),
         cookies: None,
         encoded_slashes: None,

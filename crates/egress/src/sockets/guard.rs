@@ -42,6 +42,7 @@ async fn loopback_needs_instance_and_destination() {
         let destination = Destination {
             allow_private: destination,
             ca_pem: None,
+            protocol: caracal_core::UpstreamProtocol::Auto,
         };
         for host in hosts {
             let sent = send(&egress, &destination, get(format!("http://{host}:{port}/"))).await;

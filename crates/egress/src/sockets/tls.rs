@@ -1,10 +1,12 @@
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use caracal_core::UpstreamProtocol;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::http2_frames::Frames;
 use super::upstream::*;
 use crate::{Destination, Egress, EgressError, MAX_CA_BYTES};
 
@@ -30,12 +32,18 @@ impl Authority {
         Destination {
             allow_private: true,
             ca_pem: Some(&self.pem),
+            protocol: UpstreamProtocol::Http1,
         }
     }
 
-    /// An upstream with a certificate for `name` that answers every request of this many
-    /// connections, side by side; joining gives the heads it saw.
-    fn upstream(&self, name: &str, connections: usize) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    fn destination_in(&self, protocol: UpstreamProtocol) -> Destination<'_> {
+        Destination {
+            protocol,
+            ..self.destination()
+        }
+    }
+
+    fn config(&self, name: &str, offered: &[&str]) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -46,8 +54,15 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let config = Arc::new(config);
+        let offered = offered.iter().map(|name| name.as_bytes().to_vec());
+        config.alpn_protocols = offered.collect();
+        Arc::new(config)
+    }
+
+    /// An upstream with a certificate for `name` that answers every request of this many
+    /// connections, side by side; joining gives the heads it saw.
+    fn upstream(&self, name: &str, connections: usize) -> (SocketAddr, JoinHandle<Vec<String>>) {
+        let config = self.config(name, &["h2", "http/1.1"]);
         upstream(move |listener| {
             let serve = |_| {
                 let stream = accept(&listener);
@@ -202,10 +217,105 @@ async fn own_certificates_are_checked_whole() {
         let destination = Destination {
             allow_private: true,
             ca_pem: Some(&pem),
+            protocol: UpstreamProtocol::Auto,
         };
         let error = send(&egress(), &destination, get("https://127.0.0.1:9/"))
             .await
             .unwrap_err();
         assert!(matches!(error, EgressError::BadCa(_)) && error.is_before_write());
     }
+}
+
+type Tls = StreamOwned<ServerConnection, TcpStream>;
+
+fn accept_tls(listener: &TcpListener, config: &Arc<ServerConfig>) -> Tls {
+    let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+    StreamOwned::new(connection, accept(listener))
+}
+
+#[tokio::test]
+async fn the_protocol_is_agreed_on() {
+    use UpstreamProtocol::{Auto, Http1, Http2};
+    let table: [(UpstreamProtocol, &[&str], Option<&str>); 8] = [
+        (Auto, &["h2", "http/1.1"], Some("h2")),
+        (Auto, &["http/1.1"], Some("http/1.1")),
+        // An upstream that never heard of the question speaks HTTP/1.1.
+        (Auto, &[], Some("")),
+        (Http1, &["http/1.1", "h2"], Some("http/1.1")),
+        (Http1, &[], Some("")),
+        (Http2, &["http/1.1", "h2"], Some("h2")),
+        (Http2, &["http/1.1"], None),
+        (Http2, &[], None),
+    ];
+    for (protocol, offered, agreed) in table {
+        let authority = Authority::new();
+        let config = authority.config("127.0.0.1", offered);
+        let (address, upstream) = upstream(move |listener| {
+            let mut stream = accept_tls(&listener, &config);
+            // Ends the handshake, or fails with it.
+            if stream.conn.complete_io(&mut stream.sock).is_err() {
+                return None;
+            }
+            let agreed = stream.conn.alpn_protocol().unwrap_or_default().to_vec();
+            if agreed == b"h2" {
+                let mut frames = Frames::over(stream, &[])?;
+                let number = frames.request()?;
+                frames.answer(number, b"over h2");
+            } else {
+                read_head(&mut stream)?;
+                answer(&mut stream, "over h1");
+            }
+            Some(String::from_utf8(agreed).unwrap())
+        });
+        let destination = authority.destination_in(protocol);
+        let egress = egress();
+        let sent = send(&egress, &destination, get(format!("https://{address}/"))).await;
+        let seen = tokio::task::spawn_blocking(|| upstream.join().unwrap());
+        match (sent, agreed) {
+            (Ok(sent), Some(agreed)) => {
+                let body = if agreed == "h2" { "over h2" } else { "over h1" };
+                assert_eq!(text(sent).await, body);
+                assert_eq!(seen.await.unwrap().as_deref(), Some(agreed));
+            }
+            (Err(error), None) => {
+                assert_untrusted(&error);
+                assert_eq!(seen.await.unwrap(), None, "something was sent");
+            }
+            (sent, _) => panic!("{protocol:?} {offered:?}: {sent:?}"),
+        }
+    }
+}
+
+/// Requests that wait for a connection which another one opens are not lost with it.
+#[tokio::test]
+async fn who_waits_for_a_connection_that_fails_gets_another() {
+    let authority = Authority::new();
+    let config = authority.config("127.0.0.1", &["h2"]);
+    let (address, upstream) = upstream(move |listener| {
+        // Gone in the middle of the handshake.
+        let mut stream = accept(&listener);
+        std::io::Read::read_exact(&mut stream, &mut [0]).unwrap();
+        drop(stream);
+        let mut served = 0;
+        while let Some(mut frames) = Frames::over(accept_tls(&listener, &config), &[]) {
+            while let Some(stream) = frames.request() {
+                frames.answer(stream, b"ok");
+                served += 1;
+            }
+            if served >= 3 {
+                break;
+            }
+        }
+        served
+    });
+    let destination = authority.destination_in(UpstreamProtocol::Http2);
+    let egress = egress();
+    let uri = format!("https://{address}/");
+    let all = (0..4).map(|_| send(&egress, &destination, get(&uri)));
+    let answers = futures_util::future::join_all(all).await;
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!(failed, 1, "only the one that opened it fails: {answers:?}");
+    drop((answers, egress));
+    let served = tokio::task::spawn_blocking(|| upstream.join().unwrap());
+    assert_eq!(served.await.unwrap(), 3);
 }

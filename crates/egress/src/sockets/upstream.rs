@@ -15,6 +15,7 @@ use crate::{Body, Destination, Egress, EgressError, EgressRules};
 pub(super) const PRIVATE: Destination<'static> = Destination {
     allow_private: true,
     ca_pem: None,
+    protocol: caracal_core::UpstreamProtocol::Auto,
 };
 
 /// Nothing in these tests takes this long unless it hangs.

@@ -4,8 +4,13 @@
 mod bodies;
 mod calls;
 mod connections;
+mod frames;
+mod hostile;
+mod http2;
 mod limits;
 mod peer;
+mod recorder;
 mod refusals;
+mod smuggling;
 mod streams;
 mod world;

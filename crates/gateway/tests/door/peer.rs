@@ -54,6 +54,19 @@ impl Peer {
             .unwrap();
     }
 
+    /// Sends bytes to a peer that may be gone; false when it is.
+    pub(crate) async fn try_send(&mut self, text: &str) -> bool {
+        let sending = timeout(LIMIT, self.stream.write_all(text.as_bytes()));
+        sending.await.is_ok_and(|sent| sent.is_ok())
+    }
+
+    /// Reads the body of an answer up to its final chunk, or to the end of the connection.
+    pub(crate) async fn rest_or_chunks(&mut self, head: &Head) -> String {
+        let is_chunked = head.get("transfer-encoding").is_some();
+        while !(is_chunked && self.buffer.ends_with(b"\r\n0\r\n\r\n")) && self.fill().await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
     /// Reads more bytes; false at the end of the stream, however it came.
     async fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
@@ -70,15 +83,24 @@ impl Peer {
     }
 
     pub(crate) async fn head(&mut self) -> Head {
+        match self.find_head().await {
+            Some(head) => head,
+            None => {
+                let text = String::from_utf8_lossy(&self.buffer).into_owned();
+                panic!("the connection ended within a head: {text:?}")
+            }
+        }
+    }
+
+    /// Reads a head; none when the connection ended before one was whole.
+    pub(crate) async fn find_head(&mut self) -> Option<Head> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at;
             }
-            let text = String::from_utf8_lossy(&self.buffer).into_owned();
-            assert!(
-                self.fill().await,
-                "the connection ended within a head: {text:?}"
-            );
+            if !self.fill().await {
+                return None;
+            }
         };
         let text = String::from_utf8(self.buffer.drain(..end + 4).collect()).unwrap();
         let mut lines = text.trim_end().split("\r\n");
@@ -87,10 +109,17 @@ impl Peer {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
-        Head {
+        Some(Head {
             first,
             headers: lines.map(split).collect(),
-        }
+        })
+    }
+
+    /// Reads away the body of an answer that says how long it is.
+    pub(crate) async fn skip_body(&mut self, head: &Head) {
+        let length = head.get("content-length").map_or(0, |n| n.parse().unwrap());
+        while self.buffer.len() < length && self.fill().await {}
+        self.buffer.drain(..length.min(self.buffer.len()));
     }
 
     /// Reads exactly this text.

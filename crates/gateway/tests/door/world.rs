@@ -117,6 +117,7 @@ fn resource(name: &str, upstream: SocketAddr, provider: Option<&str>) -> Resourc
         enforcement: Enforcement::Gateway,
         allow_private: true,
         upstream_ca: None,
+        upstream_protocol: caracal_core::UpstreamProtocol::Auto,
         mandate_in: Vec::new(),
         pass_cookies: false,
         literal_encoded_slashes: false,
@@ -302,7 +303,9 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
     // Nothing listens on port 1.
     let dead = resource("dead", SocketAddr::from(([127, 0, 0, 1], 1)), None);
     let api = resource("api", upstream, Some("bearer"));
-    let resources = vec![api, keyed, strict, dead];
+    let mut rpc = resource("rpc", upstream, None);
+    rpc.upstream_protocol = caracal_core::UpstreamProtocol::Http2;
+    let resources = vec![api, keyed, strict, dead, rpc];
     let policies = resources
         .iter()
         .map(|resource| {

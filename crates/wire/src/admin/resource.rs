@@ -62,6 +62,11 @@ pub struct ResourceBody {
     /// PEM certificates that are trusted for this upstream, in place of the system's roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ca: Option<String>,
+    /// The HTTP version spoken to the upstream. Default `auto`: over TLS the one that the
+    /// upstream prefers, in the clear HTTP/1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(auto|http1|http2)$")]
+    pub upstream_protocol: Option<String>,
     /// Further places where clients put the mandate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mandate_in: Vec<MandateIn>,
@@ -119,6 +124,9 @@ pub struct ResourceView {
     /// See [`ResourceBody::upstream_ca`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ca: Option<String>,
+    /// See [`ResourceBody::upstream_protocol`].
+    #[serde(default = "auto")]
+    pub upstream_protocol: String,
     /// See [`ResourceBody::mandate_in`].
     #[serde(default)]
     pub mandate_in: Vec<MandateIn>,
@@ -134,6 +142,11 @@ pub struct ResourceView {
     pub max_body_bytes: u64,
 }
 
+/// What a server that does not know the setting means.
+fn auto() -> String {
+    "auto".to_owned()
+}
+
 impl From<ResourceView> for ResourceBody {
     fn from(view: ResourceView) -> Self {
         Self {
@@ -146,6 +159,7 @@ impl From<ResourceView> for ResourceBody {
             enforcement: Some(view.enforcement),
             allow_private: view.allow_private,
             upstream_ca: view.upstream_ca,
+            upstream_protocol: Some(view.upstream_protocol),
             mandate_in: view.mandate_in,
             cookies: Some(view.cookies),
             encoded_slashes: Some(view.encoded_slashes),
