@@ -11,6 +11,8 @@ use crate::refused::Refused;
 
 /// The largest number of headers of a request.
 const MAX_HEADERS: usize = 100;
+/// And their bytes: the library reads a little further than it is told.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Refuses requests that a proxy and an upstream could understand differently.
 pub(crate) fn check(
@@ -38,6 +40,15 @@ pub(crate) fn check(
     // into capitals: `delete` would be a way around what is said of `DELETE`.
     if method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
         return Err(Refused::malformed("the method is not in capitals"));
+    }
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > MAX_HEADER_BYTES {
+        return Err(Refused::head_too_large(format!(
+            "the headers of the request have more than {MAX_HEADER_BYTES} bytes"
+        )));
     }
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
@@ -110,6 +121,19 @@ mod tests {
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         check(&method, &uri.parse().unwrap(), version, &map).map_or_else(|r| r.status(), |()| 0)
+    }
+
+    #[test]
+    fn large_heads_are_refused() {
+        let version = Version::HTTP_11;
+        let long = "a".repeat(MAX_HEADER_BYTES);
+        let headers = [("host", "g"), ("x", &*long)];
+        assert_eq!(status("GET", "/", version, &headers), 431);
+        let mut many = vec![("host", "g")];
+        many.resize(MAX_HEADERS, ("x", "y"));
+        assert_eq!(status("GET", "/", version, &many), 0);
+        many.push(("x", "y"));
+        assert_eq!(status("GET", "/", version, &many), 431);
     }
 
     #[test]

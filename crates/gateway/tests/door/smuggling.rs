@@ -24,6 +24,8 @@ enum Fate {
     Passes,
     /// One clean request reaches the upstream without its end: it is no whole request there.
     CutOff,
+    /// Whoever notices first says so: 414, 431, or an end; nothing reaches the upstream.
+    TooLarge,
     /// HTTP/2: the stream is reset; nothing reaches the upstream.
     Reset,
     /// The connection ends without an answer; nothing reaches the upstream.
@@ -35,8 +37,20 @@ enum Fate {
 enum After {
     /// It takes further requests.
     Stays,
+    /// That depends on who notices.
+    Either,
     /// It ends, and what followed on it is not read.
     Ends,
+}
+
+impl After {
+    fn allows(self, goes_on: bool) -> bool {
+        match self {
+            Self::Stays => goes_on,
+            Self::Either => true,
+            Self::Ends => !goes_on,
+        }
+    }
 }
 
 /// The upstream and how to reach it.

@@ -19,8 +19,8 @@ const fn case(name: &'static str, sent: &'static str, fate: Fate, after: After) 
     }
 }
 
-use After::{Ends, Stays};
-use Fate::{CutOff, Passes, Refused, Unread};
+use After::{Either, Ends, Stays};
+use Fate::{CutOff, Passes, Refused, TooLarge, Unread};
 
 pub(super) const CASES: &[Case] = &[
     // Two lengths of one body.
@@ -300,8 +300,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "a head of 70,000 bytes",
         "GET /v1/m HTTP/1.1\r\n{A}\r\nX: {BIG}\r\n\r\n",
-        Unread(431),
-        Ends,
+        TooLarge,
+        Either,
     ),
     // Where it goes.
     case(
@@ -373,8 +373,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "a target of 70,000 bytes",
         "GET /v1/{BIG} HTTP/1.1\r\n{A}\r\n\r\n",
-        Unread(431),
-        Ends,
+        TooLarge,
+        Either,
     ),
     case(
         "a method in small letters",

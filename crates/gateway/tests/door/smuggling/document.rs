@@ -19,6 +19,7 @@ The client speaks through a raw socket and carries a mandate that is good for th
 - *unread*: the HTTP library answers before anything of the Gateway sees the request;
 - *passes*: exactly one clean request reaches the upstream;
 - *cut off*: the body turns out to be wrong on its way: the upstream has at most a request that never ends;
+- *too large*: the library or the Gateway refuses it, whoever notices first;
 - *reset*: HTTP/2 ends the stream (`RST_STREAM`); *ended*: the connection is closed.
 ";
 
@@ -28,6 +29,7 @@ fn fate(fate: Fate) -> String {
         Fate::Unread(status) => format!("unread, {status}"),
         Fate::Passes => "passes".to_owned(),
         Fate::CutOff => "cut off".to_owned(),
+        Fate::TooLarge => "too large, 414 or 431".to_owned(),
         Fate::Reset => "reset".to_owned(),
         Fate::Ended => "ended".to_owned(),
     }
@@ -45,6 +47,7 @@ fn table(
     for (name, of, after) in rows {
         let after = match after {
             After::Stays => "stays",
+            After::Either => "stays or ends",
             After::Ends => "ends",
         };
         let _ = writeln!(document, "| {name} | {} | {after} |", fate(of));
