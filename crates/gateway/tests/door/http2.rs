@@ -1,4 +1,8 @@
 //! HTTP/2 on either side, and on both.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test plays a peer, and ends with it"
+)]
 
 use std::time::Duration;
 

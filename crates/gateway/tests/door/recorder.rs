@@ -1,4 +1,8 @@
 //! An upstream that takes every byte down and understands only clean HTTP/1.1.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test plays a peer, and ends with it"
+)]
 
 use std::sync::{Arc, Mutex};
 
