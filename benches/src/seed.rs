@@ -70,7 +70,7 @@ impl Seed {
             let position = store.commit(commit).await?;
             event.revision = Some(position.revision.0);
             let entry = Entry {
-                draft: LeafDraft::new(&event, key.id)?,
+                draft: LeafDraft::new(event, key.id)?,
                 revision: Some(Revision(position.revision.0)),
             };
             store.append(vec![entry]).await?;
@@ -80,7 +80,7 @@ impl Seed {
         while done < self.events {
             let count = BATCH.min(self.events - done);
             let entries = (0..count).map(|_| {
-                let draft = LeafDraft::new(&call(zone)?, key.id)?;
+                let draft = LeafDraft::new(call(zone)?, key.id)?;
                 anyhow::Ok(Entry {
                     draft,
                     revision: None,

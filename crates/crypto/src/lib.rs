@@ -39,7 +39,7 @@ pub use mandate_error::MandateError;
 pub use mandate_signer::{MandateSigner, NewMandateKey};
 pub use master_key::MasterKey;
 pub use public_key::PublicKey;
-pub use random::random_bytes;
+pub use random::{id_bytes, random_bytes};
 pub use seal_context::SealContext;
 pub use seal_error::SealError;
 pub use secret_text::{SecretText, secret_matches};

@@ -66,12 +66,16 @@ impl Engine {
         } else {
             query.request_id = Some(id.to_owned());
         }
-        let page = self.search_events(zone, admin, query).await?;
-        page.leaves
-            .into_iter()
-            .next()
-            .map(|(_, leaf)| leaf)
-            .ok_or_else(|| AdminError::not_found("event", id))
+        loop {
+            let page = self.search_events(zone, admin, query.clone()).await?;
+            if let Some((_, leaf)) = page.leaves.into_iter().next() {
+                return Ok(leaf);
+            }
+            match page.next {
+                Some(next) => query.cursor = Some(next),
+                None => return Err(AdminError::not_found("event", id)),
+            }
+        }
     }
 
     /// The logs of a zone, oldest first.

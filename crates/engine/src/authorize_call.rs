@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caracal_core::{
-    Anchor, Decision, Event, EventType, OperationRef, Provider, RefusalCode, RequestPath, ScopeSet,
-    UndeclaredOperation,
+    Anchor, Decision, Event, EventType, MandateId, OperationRef, Provider, RefusalCode,
+    RequestPath, ScopeSet, UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, Question, RequestView};
+use serde::Serialize;
 
 use crate::decide::{Asked, reason_text};
 use crate::live::LiveGuard;
@@ -244,7 +245,7 @@ impl Engine {
         finished.resource = started.resource.clone();
         finished.operation = started.operation.clone();
         finished.reason = Some(reason.to_owned());
-        self.record_later(&opened.handle, &finished);
+        self.record_later(&opened.handle, finished);
     }
 
     /// Records a denial and answers with it.
@@ -354,16 +355,24 @@ pub(crate) fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {
     )
 }
 
+/// What the digest of a call covers, as JSON with its fields in order.
+#[derive(Serialize)]
+struct CallInputs<'r> {
+    mandate: MandateId,
+    method: &'r str,
+    path: String,
+    query: &'r [String],
+}
+
 fn digest_of_call(view: &ZoneView, opened: &OpenedMandate, request: &CallRequest<'_>) -> String {
     let claims = opened.claims();
-    let inputs = serde_json::json!({
-        "mandate": claims.jti,
-        "method": request.method,
-        "path": request.path.to_string(),
-        "query": request.query,
-    });
-    caracal_crypto::hex(&caracal_crypto::keyed_digest(
-        &view.keys.digest,
-        inputs.to_string().as_bytes(),
-    ))
+    let inputs = CallInputs {
+        mandate: claims.jti,
+        method: request.method,
+        path: request.path.to_string(),
+        query: &request.query,
+    };
+    // Texts and lists of texts can always be written.
+    let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
+    caracal_crypto::hex(&caracal_crypto::keyed_digest(&view.keys.digest, &inputs))
 }

@@ -84,7 +84,7 @@ impl Engine {
 
     /// Ten random bytes, for an id.
     pub(crate) fn random(&self) -> [u8; 10] {
-        caracal_crypto::random_bytes()
+        caracal_crypto::id_bytes()
     }
 
     /// A new request id.

@@ -165,18 +165,18 @@ impl Permit {
     /// Records how the call ended. Nobody waits for it.
     pub fn finish(self, outcome: Outcome) {
         let now = self.engine.now();
-        let mut event = self.started.clone();
+        let mut event = self.started;
         event.id = EventId::new(now, &self.engine.random());
         event.event_type = EventType::CallFinished;
-        event.time = now;
+        let began = std::mem::replace(&mut event.time, now);
         event.decision = None;
         event.inputs_digest = None;
         event.policies = None;
         event.policy_version = None;
         event.status = outcome.status;
         event.reason = outcome.reason.map(str::to_owned);
-        let took = now.duration_since(self.started.time).as_millis();
+        let took = now.duration_since(began).as_millis();
         event.latency_ms = Some(u64::try_from(took).unwrap_or(0));
-        self.engine.record_later(&self.opened.handle, &event);
+        self.engine.record_later(&self.opened.handle, event);
     }
 }

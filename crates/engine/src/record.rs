@@ -55,7 +55,7 @@ impl Engine {
         handle: &ZoneHandle,
         event: Event,
     ) -> Result<Receipt, RecordError> {
-        let entry = entry(handle, &event)?;
+        let entry = entry(handle, event)?;
         let receipts = self
             .append(vec![entry])
             .await
@@ -69,7 +69,7 @@ impl Engine {
     /// Records an event without making anybody wait. Several go to the ledger together, so that
     /// the ends of calls do not stand in the way of their beginnings. Closing the engine waits
     /// for all of them.
-    pub(crate) fn record_later(&self, handle: &ZoneHandle, event: &Event) {
+    pub(crate) fn record_later(&self, handle: &ZoneHandle, event: Event) {
         let entry = match entry(handle, event) {
             Ok(entry) => entry,
             Err(error) => return lost(1, &error),
@@ -109,7 +109,7 @@ fn lost(count: usize, error: &dyn std::error::Error) {
 }
 
 /// The leaf of a decision event.
-fn entry(handle: &ZoneHandle, event: &Event) -> Result<Entry, RecordError> {
+fn entry(handle: &ZoneHandle, event: Event) -> Result<Entry, RecordError> {
     // Every decision is recorded before it has an effect, so this stops them all.
     if handle.is_stuck() {
         let why = "the zone's stored state cannot be followed; see the server's log";

@@ -7,6 +7,9 @@ use crate::{LedgerError, MAX_LEAF_BYTES};
 /// The largest whole number that RFC 8785 writes exactly (it knows only IEEE 754 doubles).
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
+/// Most events are shorter, so that their bytes are not copied while they are written.
+const USUAL_BYTES: usize = 1024;
+
 /// The canonical bytes (RFC 8785) of an event with a hole where its index goes, so that
 /// the costly part is done before the place in the log is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ impl LeafDraft {
     /// # Errors
     /// `Uncanonical` when a number is beyond 2^53 - 1 or the leaf would be longer than
     /// [`MAX_LEAF_BYTES`].
-    pub fn new(event: &Event, log: LogId) -> Result<Self, LedgerError> {
+    pub fn new(mut event: Event, log: LogId) -> Result<Self, LedgerError> {
         for (field, number) in [
             ("latency_ms", event.latency_ms),
             ("revision", event.revision),
@@ -42,14 +45,12 @@ impl LeafDraft {
                 "a count is beyond 2^53 - 1".to_owned(),
             ));
         }
-        let event = Event {
-            log: Some(log),
-            index: Some(0),
-            ..event.clone()
-        };
+        event.log = Some(log);
+        event.index = Some(0);
         // The fields of an event stand in canonical order, and serde_json escapes text as
         // RFC 8785 does; a property test holds that to a library that knows the standard.
-        let mut before = serde_json::to_vec(&event)
+        let mut before = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut before, &event)
             .map_err(|error| LedgerError::Uncanonical(error.to_string()))?;
         // Quotes within strings are escaped, so these bytes occur only where the key is.
         const HOLE: &[u8] = b",\"index\":0,";

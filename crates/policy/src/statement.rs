@@ -20,8 +20,8 @@ pub(crate) struct Statement {
     pub(crate) head: Head,
     pub(crate) usage: Usage,
     pub(crate) obligation: Obligation,
-    /// Head and conditions as one expression; absent when the head, which the index has matched
-    /// already, is all there is.
+    /// The conditions as one expression, without the head, which the index has matched already;
+    /// absent when there are none.
     pub(crate) condition: Option<Expression>,
 }
 
@@ -35,9 +35,9 @@ impl Statement {
     ) -> Self {
         // Evaluating the expression itself costs less than half of what an `Authorizer`
         // costs for the same statement, and tells every statement's outcome apart.
-        let condition = policy
-            .has_non_scope_constraint()
-            .then(|| Expression::from(AsRef::as_ref(policy).condition()));
+        let condition = AsRef::as_ref(policy)
+            .non_scope_constraints()
+            .map(|conditions| Expression::from(conditions.clone()));
         Self {
             policy: policy_index,
             line,

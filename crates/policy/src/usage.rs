@@ -13,8 +13,51 @@ pub(crate) struct Usage {
     pub(crate) approval: bool,
     /// A statement that mentions the request is deferred at mint.
     pub(crate) request: bool,
-    /// The attributes of the session.
+    /// Which of the request's fields are needed, when it is.
+    pub(crate) fields: Fields,
+    /// The session as an entity: its attributes and its application.
     pub(crate) session: bool,
+}
+
+/// Fields of the request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    pub(crate) method: bool,
+    pub(crate) path: bool,
+    pub(crate) host: bool,
+    pub(crate) query: bool,
+    pub(crate) tool: bool,
+}
+
+impl Fields {
+    const ALL: Self = Self {
+        method: true,
+        path: true,
+        host: true,
+        query: true,
+        tool: true,
+    };
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            method: self.method || other.method,
+            path: self.path || other.path,
+            host: self.host || other.host,
+            query: self.query || other.query,
+            tool: self.tool || other.tool,
+        }
+    }
+
+    fn add(&mut self, name: Option<&str>) {
+        match name {
+            Some("method") => self.method = true,
+            Some("path") => self.path = true,
+            Some("host") => self.host = true,
+            Some("query") => self.query = true,
+            Some("tool") => self.tool = true,
+            _ => *self = Self::ALL,
+        }
+    }
 }
 
 impl Usage {
@@ -25,6 +68,7 @@ impl Usage {
         delegation: true,
         approval: true,
         request: true,
+        fields: Fields::ALL,
         session: true,
     };
 
@@ -43,6 +87,7 @@ impl Usage {
             delegation: self.delegation || other.delegation,
             approval: self.approval || other.approval,
             request: self.request || other.request,
+            fields: self.fields.or(other.fields),
             session: self.session || other.session,
         }
     }
@@ -53,6 +98,10 @@ impl Usage {
             Value::Object(map) => {
                 for (key, inner) in map {
                     match (key.as_str(), inner) {
+                        ("." | "has", access) if is_request(access.get("left")) => {
+                            self.request = true;
+                            self.fields.add(access.get("attr").and_then(Value::as_str));
+                        }
                         ("." | "has", access) if is_context(access.get("left")) => {
                             self.field(access.get("attr").and_then(Value::as_str));
                         }
@@ -78,7 +127,11 @@ impl Usage {
             Some("actor") => self.actor = true,
             Some("delegation") => self.delegation = true,
             Some("approval") => self.approval = true,
-            Some("request") => self.request = true,
+            // Compared or passed on as a whole.
+            Some("request") => {
+                self.request = true;
+                self.fields = Fields::ALL;
+            }
             // Nothing else is in the schema; whatever it is, build everything.
             _ => *self = Self::ALL,
         }
@@ -89,4 +142,60 @@ fn is_context(left: Option<&Value>) -> bool {
     left.and_then(|left| left.get("Var"))
         .and_then(Value::as_str)
         == Some("context")
+}
+
+/// True for `context.request`.
+fn is_request(left: Option<&Value>) -> bool {
+    left.and_then(|left| left.get(".")).is_some_and(|access| {
+        is_context(access.get("left"))
+            && access.get("attr").and_then(Value::as_str) == Some("request")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use super::*;
+
+    fn of(condition: &str) -> Usage {
+        let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+        Usage::of(
+            &cedar_policy::Policy::from_str(&text)
+                .unwrap()
+                .to_json()
+                .unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_is_mentioned_is_needed() {
+        let method = Fields {
+            method: true,
+            ..Fields::default()
+        };
+        let request = |fields| Usage {
+            request: true,
+            fields,
+            ..Usage::default()
+        };
+        assert_eq!(of("context.request.method == \"GET\""), request(method));
+        let both = Fields {
+            tool: true,
+            ..method
+        };
+        assert_eq!(
+            of("context.request has tool && context.request.method == \"GET\""),
+            request(both)
+        );
+        assert_eq!(
+            of("{ a: context.request } == { a: context.request }"),
+            request(Fields::ALL)
+        );
+        assert_eq!(of("context has request"), request(Fields::ALL));
+        assert!(of("context.request.query.contains(\"a=b\")").fields.query);
+        assert_eq!(of("{ a: context } == { a: context }"), Usage::ALL);
+        assert!(of("principal in Application::\"a\"").session);
+        assert_eq!(of("1 == 1"), Usage::default());
+    }
 }

@@ -53,8 +53,9 @@ impl World {
         let application = uid(&types.application, question.application.as_str());
         let session = uid(&types.session, &question.session.to_string());
         let context = context(question, shown, usage, types, &application)?;
-        let parents = HashSet::from([application.clone()]);
-        let entity = if usage.session {
+        // Without a statement that looks at it, an entity and its closure are built for nothing.
+        let entities = if usage.session {
+            let parents = HashSet::from([application.clone()]);
             let mut attributes = HashMap::from([
                 ("application".to_owned(), Value::new_entity_uid(application)),
                 ("labels".to_owned(), labels(question.labels)),
@@ -64,11 +65,12 @@ impl World {
                 let subject = uid(&types.subject, &subject.to_string());
                 attributes.insert("subject".to_owned(), Value::new_entity_uid(subject));
             }
-            Entity::new(session.clone(), attributes, parents).map_err(|e| e.to_string())?
+            let entity =
+                Entity::new(session.clone(), attributes, parents).map_err(|e| e.to_string())?;
+            Entities::from_entities([entity], None).map_err(|e| e.to_string())?
         } else {
-            Entity::new_no_attrs(session.clone(), parents)
+            Entities::empty()
         };
-        let entities = Entities::from_entities([entity], None).map_err(|e| e.to_string())?;
         let action = uid(&types.action, question.action);
         let resource = uid(&types.resource, &question.resource.to_string());
         // Without a schema: the context is ours, and checking it again costs more than all else.
@@ -121,16 +123,25 @@ fn context(
         ));
     }
     if let Some(request) = shown.filter(|_| usage.request) {
-        let mut parts = vec![
-            ("method", text(request.method)),
-            ("path", text(request.path)),
-            ("host", text(request.host)),
-            (
-                "query",
-                Value::new_set(request.query.iter().map(|pair| text(pair))),
-            ),
-        ];
-        parts.extend(request.tool.map(|tool| ("tool", text(tool))));
+        let wanted = usage.fields;
+        let mut parts = Vec::with_capacity(5);
+        let mut add = |wanted: bool, name, value: &str| {
+            if wanted {
+                parts.push((name, text(value)));
+            }
+        };
+        add(wanted.method, "method", request.method);
+        add(wanted.path, "path", request.path);
+        add(wanted.host, "host", request.host);
+        add(
+            wanted.tool && request.tool.is_some(),
+            "tool",
+            request.tool.unwrap_or_default(),
+        );
+        if wanted.query {
+            let pairs = request.query.iter().map(|pair| text(pair));
+            parts.push(("query", Value::new_set(pairs)));
+        }
         fields.push(("request".to_owned(), record(parts)?));
     }
     Context::from_pairs(fields).map_err(|e| e.to_string())

@@ -111,7 +111,8 @@ pub trait EvidenceStore: Send + Sync + 'static {
     ) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
     /// Searches leaves. The answer is complete for everything whose `append` returned before
-    /// this call began.
+    /// this call began. A page may be short, or empty, and yet have a [`Page::next`]: where much
+    /// has to be looked at, it is looked at in several calls.
     async fn search(&self, query: Query) -> Result<Page, StoreError>;
 
     /// A tile of hashes (C2SP tlog-tiles): `32 × width` bytes. Complete for every appended leaf.

@@ -114,9 +114,12 @@ impl Feed {
                 return None;
             }
             self.tail.mark_unchanged();
-            let chunk = self.search().await?;
+            let (chunk, is_all) = self.search().await?;
             if !chunk.is_empty() {
                 return Some(chunk.into());
+            }
+            if !is_all {
+                continue;
             }
             tokio::select! {
                 () = shutdown.cancelled() => return None,
@@ -131,10 +134,13 @@ impl Feed {
         }
     }
 
-    /// What was appended since; none when the operator may not see it any more.
-    async fn search(&mut self) -> Option<Vec<u8>> {
+    /// What was appended since, and whether that was all; none when the operator may not see it
+    /// any more.
+    async fn search(&mut self) -> Option<(Vec<u8>, bool)> {
         let engine = self.api.engine();
         self.admin.operator = self.identity.operator(engine).ok()?;
+        // Complete for everything up to here.
+        let tail = *self.tail.borrow();
         let query = Query {
             cursor: Some(self.last),
             ascending: true,
@@ -153,6 +159,8 @@ impl Feed {
             chunk.extend(leaf.into_iter().filter(|b| !matches!(b, b'\n' | b'\r')));
             chunk.extend_from_slice(b"\n\n");
         }
-        Some(chunk)
+        // Not again through what was looked at and is of no interest here.
+        self.last = self.last.max(page.next.unwrap_or(tail));
+        Some((chunk, page.next.is_none()))
     }
 }

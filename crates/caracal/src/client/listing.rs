@@ -33,7 +33,8 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
         asked.push(("limit", Some(&count)));
         asked.push(("cursor", all.next_cursor.as_deref()));
         let page: Page<T> = api.get(&format!("{path}{}", query(&asked))).await?;
-        let is_stuck = page.items.is_empty();
+        // A page may be empty where much was looked at and little found; then the cursor moves.
+        let is_stuck = page.items.is_empty() && page.next_cursor == all.next_cursor;
         all.items.extend(page.items);
         all.next_cursor = page.next_cursor;
         if all.next_cursor.is_none() || all.items.len() >= limit || is_stuck {

@@ -5,6 +5,7 @@ mod file;
 mod follow;
 mod leaf;
 mod search;
+mod terms;
 mod tiles;
 
 use std::path::Path;

@@ -92,6 +92,27 @@ impl<J> Inbox<J> {
             Some(Message::Close) => self.receiver.close(),
             None => return false,
         }
+        self.add_queued(jobs, limit);
+        true
+    }
+
+    /// As [`Self::take`]; and while there are several jobs and their number grows, it lets those
+    /// who make them go first. Where processors are scarce, a writer that is woken by every job
+    /// stands in the way of the next ones, and makes a batch of each few.
+    pub(super) fn gather(&mut self, jobs: &mut Vec<J>, limit: usize) -> bool {
+        if !self.take(jobs, limit) {
+            return false;
+        }
+        let mut known = 1;
+        while jobs.len() > known && jobs.len() < limit {
+            known = jobs.len();
+            std::thread::yield_now();
+            self.add_queued(jobs, limit);
+        }
+        true
+    }
+
+    fn add_queued(&mut self, jobs: &mut Vec<J>, limit: usize) {
         while jobs.len() < limit {
             match self.receiver.try_recv() {
                 Ok(Message::Job(job)) => jobs.push(job),
@@ -99,6 +120,5 @@ impl<J> Inbox<J> {
                 Err(_) => break,
             }
         }
-        true
     }
 }

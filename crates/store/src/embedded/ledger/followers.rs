@@ -9,7 +9,10 @@ use crate::StoreError;
 #[derive(Default)]
 struct Signal {
     news: Mutex<News>,
-    changed: Condvar,
+    /// For who waits for a write.
+    begun: Condvar,
+    /// For who pauses: writes do not wake it.
+    hurried: Condvar,
 }
 
 #[derive(Default)]
@@ -22,11 +25,6 @@ struct News {
 impl Signal {
     fn news(&self) -> MutexGuard<'_, News> {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut News)) {
-        change(&mut self.news());
-        self.changed.notify_one();
     }
 }
 
@@ -46,19 +44,25 @@ pub(super) fn nudge() -> (Nudge, Nudged) {
 
 impl Nudge {
     pub(super) fn now(&self) {
-        self.0.tell(|news| news.written = true);
+        let known = std::mem::replace(&mut self.0.news().written, true);
+        if !known {
+            self.0.begun.notify_one();
+        }
     }
 }
 
 impl Drop for Nudge {
     fn drop(&mut self) {
-        self.0.tell(|news| news.over = true);
+        self.0.news().over = true;
+        self.0.begun.notify_one();
+        self.0.hurried.notify_one();
     }
 }
 
 impl Hurry {
     pub(in crate::embedded) fn now(&self) {
-        self.0.tell(|news| news.wanted = true);
+        self.0.news().wanted = true;
+        self.0.hurried.notify_one();
     }
 }
 
@@ -71,7 +75,7 @@ impl Nudged {
     pub(in crate::embedded) fn wait(&self) -> bool {
         let news = self
             .0
-            .changed
+            .begun
             .wait_while(self.0.news(), |news| !news.written && !news.over);
         let mut news = news.unwrap_or_else(PoisonError::into_inner);
         !news.over && std::mem::take(&mut news.written)
@@ -82,7 +86,7 @@ impl Nudged {
     pub(in crate::embedded) fn pause(&self, pause: Duration) -> bool {
         let news = self
             .0
-            .changed
+            .hurried
             .wait_timeout_while(self.0.news(), pause, |news| !news.wanted && !news.over);
         let (mut news, _) = news.unwrap_or_else(PoisonError::into_inner);
         news.wanted = false;

@@ -66,7 +66,7 @@ impl Writer {
     pub(super) fn run(mut self, mut inbox: Inbox<Job>) {
         let mut jobs = Vec::with_capacity(BATCH);
         let mut batch = Vec::with_capacity(BATCH);
-        while inbox.take(&mut jobs, BATCH) {
+        while inbox.gather(&mut jobs, BATCH) {
             for job in jobs.drain(..) {
                 match job {
                     Job::Append { entries, answer } => batch.push((entries, answer)),

@@ -12,7 +12,7 @@ use crate::embedded::number::unsigned;
 const APPLICATION_ID: u32 = 0x4352_4349;
 
 /// Of the schema and of what the projection makes of a leaf. Another number: rebuild.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -62,7 +62,7 @@ pub(super) fn reset(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.query_row("SELECT value FROM meta WHERE key = 'ledger'", [], |row| {
             row.get(0)
         })?;
-    transaction.execute_batch("DROP TABLE meta; DROP TABLE entries; DROP TABLE spans; DROP TABLE trees; DROP TABLE tiles;")?;
+    transaction.execute_batch("DROP TABLE meta; DROP TABLE blocks; DROP TABLE terms; DROP TABLE ranges; DROP TABLE trees; DROP TABLE tiles;")?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute(
         "INSERT INTO meta (key, value) VALUES ('ledger', $1), ('seq', 0)",
@@ -88,7 +88,7 @@ fn open_existing(path: &Path, ledger: [u8; 16], newest: u64) -> Result<(Connecti
         if of != Some(ledger) {
             return Ok(Err("it belongs to another ledger"));
         }
-        for table in ["entries", "spans", "trees", "tiles"] {
+        for table in ["blocks", "terms", "ranges", "trees", "tiles"] {
             connection
                 .prepare(&format!("SELECT * FROM {table} ORDER BY 1 DESC LIMIT 1"))?
                 .exists([])?;
@@ -114,9 +114,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Fewer checkpoints, which compete with the ledger for the disk: about every 64 MiB.
     connection.pragma_update(None, "wal_autocheckpoint", 16 * 1024)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // The indexes of everything recent stay in memory; about 64 MiB.
+    // The newest terms stay in memory; about 16 MiB.
     connection.execute_batch(
-        "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
+        "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
     )
 }
 

@@ -1,15 +1,16 @@
 //! The thread that copies from the ledger into the index.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use caracal_ledger::{LeafHash, leaf_hash};
-use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::watch;
 
 use super::file;
 use super::leaf::Indexed;
+use super::terms::{self, BLOCK, Term};
 use super::tiles::Trees;
 use crate::StoreError;
 use crate::embedded::database;
@@ -19,9 +20,6 @@ use crate::embedded::number::{signed, unsigned};
 
 /// How many leaves share a transaction of the index.
 const CHUNK: i64 = 4096;
-
-/// How many sequence numbers share a row of `spans`.
-pub(super) const BLOCK: i64 = 4096;
 
 /// How long leaves are left to gather while nobody searches: many in one transaction cost
 /// far less than each its own.
@@ -124,50 +122,26 @@ impl Follower {
 
     /// Copies some leaves in one transaction, and says how far it came.
     fn copy_chunk(&mut self, tail: u64) -> Result<u64, Fault> {
+        let mut chunk = Chunk::default();
+        let end = (signed(self.known).saturating_add(CHUNK)).min(signed(tail));
+        let after = signed(self.known);
+        match copy(&self.ledger, &mut chunk, after, end) {
+            Ok(()) => {}
+            Err(Fault::Ledger(StoreError::Damaged(why))) => {
+                tracing::error!(why, after, "a part of the ledger cannot be read");
+                chunk = Chunk::default();
+                copy_one_by_one(&self.ledger, &mut chunk, after, end)?;
+            }
+            Err(error) => return Err(error),
+        }
         let transaction = self
             .index
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut chunk = Chunk::default();
-        let end = (signed(self.known).saturating_add(CHUNK)).min(signed(tail));
-        {
-            let mut copier = Copier::new(&transaction)?;
-            let copied = copy(
-                &self.ledger,
-                &mut copier,
-                &mut chunk,
-                signed(self.known),
-                end,
-            );
-            match copied {
-                Ok(()) => {}
-                Err(Fault::Ledger(StoreError::Damaged(why))) => {
-                    tracing::error!(
-                        why,
-                        after = self.known,
-                        "a part of the ledger cannot be read"
-                    );
-                    chunk = Chunk::default();
-                    copy_one_by_one(
-                        &self.ledger,
-                        &mut copier,
-                        &mut chunk,
-                        signed(self.known),
-                        end,
-                    )?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
         for (log, leaves) in chunk.leaves {
             self.trees.append(&transaction, &log, &leaves)?;
         }
-        for (block, (earliest, latest)) in chunk.spans {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO spans (block, earliest, latest) VALUES ($1, $2, $3) ON CONFLICT (block) DO UPDATE
-                     SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
-                )?
-                .execute((block, earliest, latest))?;
+        for (number, block) in chunk.blocks {
+            block.write(&transaction, number)?;
         }
         transaction
             .prepare_cached("UPDATE meta SET value = $1 WHERE key = 'seq'")?
@@ -177,80 +151,103 @@ impl Follower {
     }
 }
 
-/// What a chunk adds beside its rows.
+/// What a chunk adds to the index.
 #[derive(Default)]
 struct Chunk {
     /// (index, hash) of the leaves of each log, in the order of the ledger.
     leaves: HashMap<String, Vec<(u64, LeafHash)>>,
-    spans: HashMap<i64, (i64, i64)>,
+    blocks: HashMap<i64, Block>,
 }
 
-struct Copier<'a> {
-    insert: CachedStatement<'a>,
+/// What a chunk adds to a block.
+struct Block {
+    earliest: i64,
+    latest: i64,
+    terms: HashSet<Term>,
+    /// The lowest and the highest index of each log.
+    ranges: HashMap<String, (i64, i64)>,
 }
 
-impl<'a> Copier<'a> {
-    fn new(transaction: &'a Transaction<'_>) -> Result<Self, StoreError> {
-        // A row may be there already when a damaged part is read a second time.
-        let insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO entries (seq, zone, log, idx, id, request_id, time, type, decision,
-                 application, session, mandate, resource)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )?;
-        Ok(Self { insert })
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            earliest: i64::MAX,
+            latest: i64::MIN,
+            terms: HashSet::new(),
+            ranges: HashMap::new(),
+        }
     }
+}
 
-    fn copy(&mut self, chunk: &mut Chunk, seq: i64, leaf: &[u8]) -> Result<(), StoreError> {
+impl Chunk {
+    fn add(&mut self, seq: i64, leaf: &[u8]) {
         let indexed = Indexed::of(leaf);
         let time = indexed.nanoseconds();
+        let block = self.blocks.entry(seq / BLOCK).or_default();
+        if let Some(time) = time {
+            block.earliest = block.earliest.min(time);
+            block.latest = block.latest.max(time);
+        }
+        terms::of_leaf(&indexed, time, |term| {
+            block.terms.insert(term);
+        });
+        let (Some(log), Some(index)) = (indexed.log, indexed.index) else {
+            return;
+        };
         // More than SQLite can count is no index that we gave.
-        let index = indexed.index.and_then(|index| i64::try_from(index).ok());
-        self.insert.execute((
-            seq,
-            indexed.zone.as_deref(),
-            indexed.log.as_deref(),
-            index,
-            indexed.id.as_deref(),
-            indexed.request_id.as_deref(),
-            time,
-            indexed.event_type.as_deref(),
-            indexed.decision.as_deref(),
-            indexed.application.as_deref(),
-            indexed.session.as_deref(),
-            indexed.mandate.as_deref(),
-            indexed.resource.as_deref(),
-        ))?;
-        if let (Some(log), Some(index)) = (indexed.log, indexed.index) {
-            let leaf = (index, leaf_hash(leaf));
-            match chunk.leaves.get_mut(&*log) {
-                Some(leaves) => leaves.push(leaf),
+        if let Ok(index) = i64::try_from(index) {
+            match block.ranges.get_mut(&*log) {
+                Some((first, last)) => (*first, *last) = ((*first).min(index), (*last).max(index)),
                 None => {
-                    chunk.leaves.insert(log.into_owned(), vec![leaf]);
+                    block
+                        .ranges
+                        .insert(log.clone().into_owned(), (index, index));
                 }
             }
         }
-        if let Some(time) = time {
-            let span = chunk.spans.entry(seq / BLOCK).or_insert((time, time));
-            *span = (span.0.min(time), span.1.max(time));
+        let leaf = (index, leaf_hash(leaf));
+        match self.leaves.get_mut(&*log) {
+            Some(leaves) => leaves.push(leaf),
+            None => {
+                self.leaves.insert(log.into_owned(), vec![leaf]);
+            }
+        }
+    }
+}
+
+impl Block {
+    fn write(&self, index: &Connection, number: i64) -> Result<(), StoreError> {
+        index
+            .prepare_cached(
+                "INSERT INTO blocks (block, earliest, latest) VALUES ($1, $2, $3) ON CONFLICT (block) DO UPDATE
+                 SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
+            )?
+            .execute((number, self.earliest, self.latest))?;
+        let mut insert = index.prepare_cached(
+            "INSERT INTO terms (term, block) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )?;
+        for term in &self.terms {
+            insert.execute((term, number))?;
+        }
+        let mut insert = index.prepare_cached(
+            "INSERT INTO ranges (log, block, first, last) VALUES ($1, $2, $3, $4) ON CONFLICT (log, block)
+             DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)",
+        )?;
+        for (log, (first, last)) in &self.ranges {
+            insert.execute((log, number, first, last))?;
         }
         Ok(())
     }
 }
 
-fn copy(
-    ledger: &Connection,
-    copier: &mut Copier<'_>,
-    chunk: &mut Chunk,
-    after: i64,
-    end: i64,
-) -> Result<(), Fault> {
+fn copy(ledger: &Connection, chunk: &mut Chunk, after: i64, end: i64) -> Result<(), Fault> {
     let mut statement = ledger
         .prepare_cached("SELECT seq, body FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq")
         .map_err(unread)?;
     let mut rows = statement.query([after, end]).map_err(unread)?;
     while let Some(row) = rows.next().map_err(unread)? {
         let seq = row.get(0).map_err(unread)?;
-        copier.copy(chunk, seq, bytes(row.get_ref(1).map_err(unread)?))?;
+        chunk.add(seq, bytes(row.get_ref(1).map_err(unread)?));
     }
     Ok(())
 }
@@ -258,13 +255,12 @@ fn copy(
 /// Where pages of the file are damaged, whatever lies on the others.
 fn copy_one_by_one(
     ledger: &Connection,
-    copier: &mut Copier<'_>,
     chunk: &mut Chunk,
     after: i64,
     end: i64,
 ) -> Result<(), Fault> {
     for seq in after + 1..=end {
-        match copy(ledger, copier, chunk, seq - 1, seq) {
+        match copy(ledger, chunk, seq - 1, seq) {
             Ok(()) | Err(Fault::Ledger(StoreError::Damaged(_))) => {}
             Err(error) => return Err(error),
         }
