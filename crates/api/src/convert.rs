@@ -12,7 +12,9 @@ mod revocation;
 mod tests;
 mod zone;
 
-pub(crate) use application::{application_spec, application_view, created_application};
+pub(crate) use application::{
+    application_spec, application_view, created_application, rotated_secret, secret_view,
+};
 pub(crate) use apply::{
     apply_answer, note_created_zone, place_fields, planned_answer, top_fields, zone_file, zone_spec,
 };

@@ -87,7 +87,9 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Valu
     if method == "get" {
         return;
     }
-    let has_version = matches!(method, "put" | "delete") || path.ends_with("/activate");
+    let has_version = matches!(method, "put" | "delete")
+        || path.ends_with("/activate")
+        || path.ends_with("/secrets");
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     let Some(parameters) = parameters.as_array_mut() else {
         return;

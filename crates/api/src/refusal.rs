@@ -105,12 +105,26 @@ impl From<AdminError> for Refusal {
             }
             AdminError::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", detail),
             AdminError::InUse(_) => Self::new(StatusCode::CONFLICT, "in_use", detail),
+            AdminError::MasterKeyElsewhere(_) => {
+                Self::new(StatusCode::CONFLICT, "master_key_elsewhere", detail).hint(
+                    "put the new key there and the one that is used now into \
+                     `CARACAL_MASTER_KEY_PREVIOUS`, and start the server again",
+                )
+            }
             AdminError::Busy => Self::new(StatusCode::CONFLICT, "busy", detail)
                 .hint("nothing was changed; send the request again"),
             AdminError::VersionMismatch { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
                     .hint("read the object again and decide on what it is now")
             }
+            AdminError::BaseMismatch { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "base_mismatch",
+                detail,
+            )
+            .hint(
+                "look at what the file changes now, with `caracal diff`, and apply it on that base",
+            ),
             AdminError::IdempotencyConflict => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_conflict",

@@ -12,6 +12,7 @@ mod freeze;
 mod instance;
 mod keys;
 mod logs;
+mod master_key;
 mod metrics;
 mod nodes;
 mod policies;
@@ -19,6 +20,7 @@ mod providers;
 mod resources;
 mod revocations;
 mod root;
+mod secrets;
 mod tokens;
 mod zones;
 
@@ -43,6 +45,8 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
             applications::update,
             applications::delete
         ))
+        .routes(routes!(secrets::list, secrets::rotate))
+        .routes(routes!(secrets::end))
         .routes(routes!(resources::list, resources::create))
         .routes(routes!(
             resources::get,
@@ -70,6 +74,7 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(revocations::lift))
         .routes(routes!(keys::list, keys::rotate))
         .routes(routes!(keys::drop_key))
+        .routes(routes!(master_key::get, master_key::rotate))
         .routes(routes!(freeze::freeze))
         .routes(routes!(freeze::thaw))
         .routes(routes!(events::list))

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use audit::{AuditCommand, EventFilter, VerifyArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
-    ApplicationCommand, ListArgs, PolicyCommand, ProviderCommand, ResourceCommand,
+    ApplicationCommand, KeyCommand, ListArgs, PolicyCommand, ProviderCommand, ResourceCommand,
     RevocationCommand, TokenCommand, ZoneCommand,
 };
 pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, ServeArgs, StatusArgs, UpArgs};
@@ -99,6 +99,9 @@ pub(crate) enum Command {
     /// Policies: check, show, activate and roll back
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// The master key, which seals every secret: how it is, and a new one
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// API tokens of operators
     #[command(subcommand)]
     Token(TokenCommand),

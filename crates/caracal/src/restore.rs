@@ -96,7 +96,7 @@ fn keyring(settings: &Settings) -> Outcome<Keyring> {
         return Err(Failure::new("restoring needs the master key of the backup")
             .hint(format!("put it at `{}` (mode 0600), or set `CARACAL_MASTER_KEY` or `CARACAL_MASTER_KEY_COMMAND`", file.display())));
     }
-    load_master_key(settings).map(Keyring::new)
+    load_master_key(settings).map(|keys| keys.ring)
 }
 
 /// Unpacks the backup beside the home's own data and ends all authority in it.

@@ -54,6 +54,7 @@ async fn manage(
         Command::Apply(args) => return client::apply(&api, &args, environment, json).await,
         Command::Diff(args) => return client::diff(&api, &args, environment, json).await,
         Command::Zone(command) => return client::zones(&api, command, global, environment).await,
+        Command::Key(command) => return client::master_key(&api, command, json).await,
         Command::Token(command) => return client::tokens(&api, command, global, environment).await,
         _ => {}
     }
@@ -62,7 +63,9 @@ async fn manage(
         Command::Export => client::export(&api, &zone, json).await,
         Command::App(command) => client::applications(&api, &zone, command, json).await,
         Command::Resource(command) => client::resources(&api, &zone, command, json).await,
-        Command::Provider(command) => client::providers(&api, &zone, command, json).await,
+        Command::Provider(command) => {
+            client::providers(&api, &zone, command, environment, json).await
+        }
         Command::Policy(command) => client::policies(&api, &zone, command, json).await,
         Command::Revoke(args) => client::revoke(&api, &zone, &args.anchor, args.reason, json).await,
         Command::Revocation(command) => client::revocations(&api, &zone, command, json).await,

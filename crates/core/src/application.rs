@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{ApplicationId, Label, Name};
+use crate::{ApplicationId, ClientSecretId, Label, Name};
+
+/// How many client secrets of an application may be alive at a time: one, and the one that
+/// takes its place.
+pub const MAX_SECRETS: usize = 2;
 
 /// How many labels an application may be registered for.
 pub const MAX_LABELS: usize = 64;
@@ -38,4 +43,17 @@ pub struct ClientSecret {
     /// When it stops being accepted; set on the older one when a secret is rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+}
+
+impl ClientSecret {
+    /// Its id: the first half of the digest. Of 256 random bits a digest tells nothing.
+    pub fn id(&self) -> ClientSecretId {
+        let half = self.sha256.get(..32).unwrap_or_default();
+        ClientSecretId::from_uuid(Uuid::try_parse(half).unwrap_or_default())
+    }
+
+    /// True while it is accepted.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|expiry| now < expiry)
+    }
 }

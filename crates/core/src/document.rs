@@ -25,6 +25,8 @@ pub enum Kind {
     Revocation,
     /// The remembered answer of a write that carried an `Idempotency-Key`.
     Idempotency,
+    /// When the client secrets of an application were last used.
+    SecretUse,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Token => "token",
             Self::Revocation => "revocation",
             Self::Idempotency => "idempotency",
+            Self::SecretUse => "secret_use",
         }
     }
 
@@ -53,6 +56,7 @@ impl Kind {
             Self::Token,
             Self::Revocation,
             Self::Idempotency,
+            Self::SecretUse,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -80,6 +80,22 @@ pub enum EventType {
     DiskCleared,
     #[serde(rename = "refusals.summarized")]
     RefusalsSummarized,
+    #[serde(rename = "key.expired")]
+    KeyExpired,
+    #[serde(rename = "secret.rotated")]
+    SecretRotated,
+    #[serde(rename = "secret.ended")]
+    SecretEnded,
+    #[serde(rename = "secret.expired")]
+    SecretExpired,
+    #[serde(rename = "secret.used")]
+    SecretUsed,
+    #[serde(rename = "secret.resealed")]
+    SecretResealed,
+    #[serde(rename = "master_key.rotated")]
+    MasterKeyRotated,
+    #[serde(rename = "master_key.retired")]
+    MasterKeyRetired,
 }
 
 impl EventType {
@@ -119,6 +135,14 @@ impl EventType {
             Self::DiskReserved => "disk.reserved",
             Self::DiskCleared => "disk.cleared",
             Self::RefusalsSummarized => "refusals.summarized",
+            Self::KeyExpired => "key.expired",
+            Self::SecretRotated => "secret.rotated",
+            Self::SecretEnded => "secret.ended",
+            Self::SecretExpired => "secret.expired",
+            Self::SecretUsed => "secret.used",
+            Self::SecretResealed => "secret.resealed",
+            Self::MasterKeyRotated => "master_key.rotated",
+            Self::MasterKeyRetired => "master_key.retired",
         }
     }
 }

@@ -107,6 +107,8 @@ ids! {
     BackupId = "bak",
     /// An immutable set of policies.
     BundleId = "bdl",
+    /// A client secret of an application.
+    ClientSecretId = "sec",
     /// One commit of state; lets a node look up the outcome of an ambiguous failure.
     CommitId = "cmt",
     /// Narrower authority from one session to another.

@@ -28,15 +28,15 @@ mod secret;
 mod upstream_protocol;
 mod zone;
 
-pub use application::{Application, ClientSecret, MAX_LABELS};
+pub use application::{Application, ClientSecret, MAX_LABELS, MAX_SECRETS};
 pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
 pub use client_address::ClientAddress;
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use id::{
-    ApplicationId, ApprovalId, BackupId, BundleId, CommitId, DelegationId, EventId, KeyId, LogId,
-    MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId, RevocationId, SessionId,
-    SubjectId, ZoneId,
+    ApplicationId, ApprovalId, BackupId, BundleId, ClientSecretId, CommitId, DelegationId, EventId,
+    KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId,
+    RevocationId, SessionId, SubjectId, ZoneId,
 };
 pub use injection::Injection;
 pub use mandate::MandateClaims;
@@ -52,4 +52,4 @@ pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
 pub use upstream_protocol::UpstreamProtocol;
-pub use zone::{LogKey, MandateKey, Zone};
+pub use zone::{LogKey, MandateKey, MasterKeyRecord, Zone};

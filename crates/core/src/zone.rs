@@ -25,6 +25,21 @@ pub struct Zone {
     pub digest_key: SealedSecret,
     /// The active bundle; without one every request is denied.
     pub policy: Option<BundleVersion>,
+    /// In the partition of the instance: the master key that seals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_key: Option<MasterKeyRecord>,
+}
+
+/// What is known of the master key; never the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterKeyRecord {
+    /// Its public name, in hex.
+    pub id: String,
+    /// Since when it seals.
+    pub since: Timestamp,
+    /// Since when nothing is sealed under another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
 }
 
 /// An ES256 key of a zone.

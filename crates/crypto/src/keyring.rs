@@ -4,11 +4,13 @@
 //! `version (1) | master key id (8) | nonce (12), wrapped data key (32), tag (16) | nonce (12), secret, tag (16)`,
 //! all AES-256-GCM. Both layers authenticate the version, the master key's id and the context.
 
+use std::sync::Arc;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use caracal_core::{SealedSecret, Secret};
 use zeroize::Zeroizing;
 
-use crate::{Credential, MasterKey, SealContext, SealError, base64url, random_bytes};
+use crate::{Credential, MasterKey, SealContext, SealError, base64url, hex, random_bytes};
 
 /// The longest plaintext that can be sealed, in bytes.
 pub const MAX_SEALED_BYTES: usize = 8 * 1024 * 1024;
@@ -22,15 +24,15 @@ const WRAPPED_LEN: usize = NONCE_LEN + KEY_LEN + TAG_LEN;
 
 /// The master key that seals, and older ones that only open.
 pub struct Keyring {
-    current: MasterKey,
-    older: Vec<MasterKey>,
+    current: Arc<MasterKey>,
+    older: Vec<Arc<MasterKey>>,
 }
 
 impl Keyring {
     /// A ring with one key.
     pub fn new(current: MasterKey) -> Self {
         Self {
-            current,
+            current: Arc::new(current),
             older: Vec::new(),
         }
     }
@@ -38,8 +40,52 @@ impl Keyring {
     /// Adds a key that only opens what it sealed before.
     #[must_use]
     pub fn with_older(mut self, older: MasterKey) -> Self {
-        self.older.push(older);
+        let held = std::iter::once(&self.current).chain(&self.older);
+        // The same key twice, as a rotation that was interrupted leaves it, is one key.
+        if !held.into_iter().any(|key| key.id() == older.id()) {
+            self.older.push(Arc::new(older));
+        }
         self
+    }
+
+    /// The ring after a rotation: `next` seals, and every key of this ring still opens.
+    #[must_use]
+    pub fn rotated(&self, next: MasterKey) -> Self {
+        let older = std::iter::once(&self.current).chain(&self.older);
+        Self {
+            older: older.filter(|key| key.id() != next.id()).cloned().collect(),
+            current: Arc::new(next),
+        }
+    }
+
+    /// The public name of the key that seals, in hex.
+    pub fn current_id(&self) -> String {
+        hex(&self.current.id())
+    }
+
+    /// The public names of the keys that only open, in hex.
+    pub fn older_ids(&self) -> Vec<String> {
+        self.older.iter().map(|key| hex(&key.id())).collect()
+    }
+
+    /// True when the ring has the key of this name.
+    pub fn knows(&self, id: &str) -> bool {
+        self.current_id() == id || self.older_ids().iter().any(|held| held == id)
+    }
+
+    /// The public name of the master key that a seal was made under, in hex; none for what is
+    /// no seal.
+    pub fn master_key_of(sealed: &SealedSecret) -> Option<String> {
+        id_of(sealed).map(|id| hex(&id))
+    }
+
+    /// The same secret for the same context, sealed under the current key.
+    pub fn reseal(
+        &self,
+        sealed: &SealedSecret,
+        ctx: &SealContext,
+    ) -> Result<SealedSecret, SealError> {
+        self.seal(&self.open(sealed, ctx)?, ctx)
     }
 
     /// Seals a secret of at most [`MAX_SEALED_BYTES`] under the current key and a fresh
@@ -96,14 +142,22 @@ impl Keyring {
 
     /// True when the seal was made under the current key. What is not should be sealed again.
     pub fn is_current(&self, sealed: &SealedSecret) -> bool {
-        Envelope::parse(sealed).is_ok_and(|envelope| envelope.id == self.current.id())
+        id_of(sealed).is_some_and(|id| id == self.current.id())
     }
 
-    fn find(&self, id: [u8; ID_LEN]) -> Option<&MasterKey> {
+    fn find(&self, id: [u8; ID_LEN]) -> Option<&Arc<MasterKey>> {
         std::iter::once(&self.current)
             .chain(&self.older)
             .find(|key| key.id() == id)
     }
+}
+
+/// Reads no more than the header: there may be thousands of seals to look at.
+fn id_of(sealed: &SealedSecret) -> Option<[u8; ID_LEN]> {
+    const TEXT_LEN: usize = HEADER_LEN / 3 * 4;
+    let bytes = base64url::decode(sealed.0.get(..TEXT_LEN)?)?;
+    let (&version, id) = bytes.split_first()?;
+    id.try_into().ok().filter(|_| version == VERSION)
 }
 
 struct Envelope {

@@ -28,6 +28,8 @@ pub struct Admin {
     pub dry_run: bool,
     /// The version that the changed object must have.
     pub if_match: Option<u64>,
+    /// The configuration that the change was planned on, as [`crate::Applied::base`] has it.
+    pub base: Option<String>,
     /// The client's key for this write.
     pub idempotency: Option<Idempotency>,
 }
@@ -40,6 +42,7 @@ impl Admin {
             request_id: request_id.into(),
             dry_run: false,
             if_match: None,
+            base: None,
             idempotency: None,
         }
     }
@@ -163,7 +166,8 @@ impl Engine {
     /// An event of an administrative change.
     pub(crate) fn admin_event(&self, zone: ZoneId, admin: &Admin, event_type: EventType) -> Event {
         let mut event = self.event(zone, event_type, &admin.request_id);
-        event.operator = Some(admin.operator.label().to_owned());
+        let label = admin.operator.label();
+        event.operator = (!label.is_empty()).then(|| label.to_owned());
         event
     }
 }

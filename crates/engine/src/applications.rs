@@ -24,7 +24,7 @@ impl std::fmt::Debug for CreatedApplication {
     }
 }
 
-fn find<'v>(
+pub(crate) fn find<'v>(
     view: &'v ZoneView,
     key: &str,
 ) -> Option<&'v std::sync::Arc<crate::view::Stored<Application>>> {

@@ -27,6 +27,10 @@ pub struct Applied {
     pub policies: Vec<Name>,
     /// What was changed, in order.
     pub changes: Vec<AppliedChange>,
+    /// Names the configuration that the change was decided on: give it as [`Admin::base`], and
+    /// the change is refused when somebody has changed the zone meanwhile.
+    #[serde(default)]
+    pub base: String,
 }
 
 /// One object of an apply.
@@ -105,6 +109,13 @@ impl Engine {
         view: &ZoneView,
         spec: &ZoneSpec,
     ) -> Result<(Change, Applied), AdminError> {
+        let base = base_of(view);
+        if let Some(expected) = admin.base.as_ref().filter(|expected| **expected != base) {
+            return Err(AdminError::BaseMismatch {
+                found: base,
+                expected: expected.clone(),
+            });
+        }
         let mut plan = Plan::new(self, admin, view);
         for application in &spec.applications {
             plan.put_application(application)?;
@@ -179,9 +190,37 @@ impl Engine {
             providers,
             policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
             changes: finished.lines,
+            base,
         };
         Ok((finished.change, applied))
     }
+}
+
+/// A short name of exactly this configuration: it changes with every object's version.
+fn base_of(view: &ZoneView) -> String {
+    let mut text = String::new();
+    if let Some(version) = &view.zone.value.policy {
+        text.push_str(version.as_str());
+    }
+    let objects = view
+        .applications
+        .iter()
+        .map(|held| (held.value.id.uuid(), held.version))
+        .chain(
+            view.resources
+                .iter()
+                .map(|held| (held.value.id.uuid(), held.version)),
+        )
+        .chain(
+            view.providers
+                .iter()
+                .map(|held| (held.value.id.uuid(), held.version)),
+        );
+    for (id, version) in objects {
+        text.push_str(&format!("\n{id} {version}"));
+    }
+    let digest = caracal_crypto::hex(&caracal_crypto::sha256(text.as_bytes()));
+    digest.get(..16).unwrap_or_default().to_owned()
 }
 
 /// The active policies with those of the file added or replaced; when pruning, exactly the

@@ -53,15 +53,16 @@ impl Engine {
             return Err(self.refuse_unknown(presented.secret.expose()));
         };
         let now = self.now();
-        let mut matched = false;
+        let mut matched = None;
+        // Every secret is compared, whichever matches.
         for held in &application.value.secrets {
-            let live = held.expires_at.is_none_or(|expiry| now < expiry);
-            matched |=
-                live & caracal_crypto::secret_matches(presented.secret.expose(), &held.sha256);
+            let is_it = caracal_crypto::secret_matches(presented.secret.expose(), &held.sha256);
+            if held.is_alive(now) & is_it {
+                matched = Some(held);
+            }
         }
-        if !matched {
-            return Err(Unauthenticated);
-        }
+        let used = matched.ok_or(Unauthenticated)?;
+        handle.secret_uses.note(id, used.id(), now);
         Ok(Client {
             handle,
             view: Arc::clone(&view),

@@ -128,6 +128,13 @@ impl Engine {
         if let Some(anchor) = guard.call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
         }
+        // It may have been dropped after the mandate was verified.
+        if view.keys.find(opened.key).is_none() {
+            let why = "the key that signed the mandate was dropped";
+            let refusal =
+                Refusal::new(RefusalCode::MandateInvalid, why).hint("ask for a new mandate");
+            return deny(event, refusal);
+        }
         if request
             .path
             .check_slashes(resource.literal_encoded_slashes)
@@ -297,7 +304,10 @@ impl CallSubject {
             .cloned();
         let provided = provider.as_ref().map(|p| &p.value);
         let chain = chain_of(opened.claims(), Some(resource), provided);
-        let guard = opened.handle.live.enter(chain, opened.decided_on);
+        let guard = opened
+            .handle
+            .live
+            .enter(chain, opened.decided_on, opened.key);
         Self {
             view,
             entry,

@@ -10,11 +10,11 @@ use jiff::{Timestamp, Unit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Clock;
 use crate::room::RoomGauge;
 use crate::verify::KnownMandate;
 use crate::view::{Loader, PolicyCache};
 use crate::zone_handle::ZoneHandle;
+use crate::{Clock, KeyCare};
 
 /// What the engine needs to know of the instance.
 #[derive(Debug, Clone)]
@@ -52,6 +52,10 @@ pub(crate) struct Inner {
     pub(crate) room: RoomGauge,
     pub(crate) refusals: crate::refusals::RefusalCounts,
     pub(crate) metrics: std::sync::OnceLock<crate::MetricsSource>,
+    pub(crate) key_care: std::sync::OnceLock<KeyCare>,
+    /// Woken when there is something to seal again.
+    pub(crate) to_reseal: tokio::sync::Notify,
+    pub(crate) master_key_turn: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -63,8 +67,19 @@ impl Engine {
         &*self.0.evidence
     }
 
-    pub(crate) fn keyring(&self) -> &Keyring {
-        &self.0.loader.keyring
+    /// The keys that seal and open, as they are now.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.0.loader.keyring.load_full()
+    }
+
+    /// Tells the engine what to do about its keys. Until then it rotates none by itself, and
+    /// only the first call counts.
+    pub fn set_key_care(&self, care: KeyCare) {
+        let _ = self.0.key_care.set(care);
+    }
+
+    pub(crate) fn key_care(&self) -> Option<&KeyCare> {
+        self.0.key_care.get()
     }
 
     pub(crate) fn policies(&self) -> &PolicyCache {

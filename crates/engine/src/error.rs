@@ -67,9 +67,20 @@ pub enum AdminError {
         /// The version that was expected.
         expected: u64,
     },
+    /// The configuration is another one than the change was planned on.
+    #[error("the configuration of the zone was changed since `{expected}`: it is `{found}` now")]
+    BaseMismatch {
+        /// What it is now.
+        found: String,
+        /// What it was when the change was planned.
+        expected: String,
+    },
     /// The key was used before with other input.
     #[error("this idempotency key was used before with other input")]
     IdempotencyConflict,
+    /// The running process cannot store a new master key.
+    #[error("the master key comes from {0}, where this process cannot put a new one")]
+    MasterKeyElsewhere(String),
     /// Too many changes at once; nothing was done.
     #[error("the zone changed too often meanwhile; try again")]
     Busy,

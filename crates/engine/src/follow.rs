@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caracal_core::{
-    Anchor, ApplicationId, Kind, LogId, ProviderId, ResourceId, Revision, Revocation, ZoneId,
+    Anchor, ApplicationId, EventType, KeyId, Kind, LogId, ProviderId, ResourceId, Revision,
+    Revocation, ZoneId,
 };
 use caracal_ledger::LeafDraft;
 use caracal_store::{CommitRecord, Entry, Write};
@@ -86,6 +87,17 @@ impl Follower {
     /// stand on.
     fn cut(&self, handle: &ZoneHandle, record: &CommitRecord) {
         let view = handle.view();
+        for event in &record.events {
+            // A key that is forgotten in its time ends no call: only a dropped one does.
+            let key = event
+                .target
+                .as_deref()
+                .filter(|_| event.event_type == EventType::KeyDropped);
+            if let Some(key) = key.and_then(|key| key.parse::<KeyId>().ok()) {
+                let count = handle.live.cut_signed_by(key);
+                tracing::warn!(zone = %record.zone, %key, count, "a key was dropped; the calls on its mandates are cut");
+            }
+        }
         for write in &record.writes {
             let document = match write {
                 Write::Put(document) => document,
@@ -131,7 +143,12 @@ fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
         Kind::Application => Some(Anchor::Application(ApplicationId::from_uuid(id))),
         Kind::Resource => Some(Anchor::Resource(ResourceId::from_uuid(id))),
         Kind::Provider => Some(Anchor::Provider(ProviderId::from_uuid(id))),
-        Kind::Zone | Kind::Token | Kind::Bundle | Kind::Revocation | Kind::Idempotency => None,
+        Kind::Zone
+        | Kind::Token
+        | Kind::Bundle
+        | Kind::Revocation
+        | Kind::Idempotency
+        | Kind::SecretUse => None,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::view::ZoneView;
-use crate::{Admin, AdminError, Engine, MAX_TTL_SECONDS, new_keys};
+use crate::{Admin, AdminError, Engine, MAX_TTL_SECONDS, Operator, new_keys};
 
 /// How long a key is published before it signs, in seconds: twice as long as verifiers may
 /// keep an older set of keys.
@@ -56,13 +56,44 @@ impl Engine {
                 let why = "a new key is published already and does not sign yet";
                 return Err(AdminError::InUse(why.to_owned()));
             }
-            let key = self.new_mandate_key(zone, later(now, PUBLISH_AHEAD_SECONDS))?;
-            let id = key.id;
-            value.mandate_keys.insert(0, key);
-            forget_expired(&mut value, now);
-            self.put_keys(view, admin, value, EventType::KeyRotated, id)
+            let mut changed = forgotten(&mut value, now);
+            changed.push((EventType::KeyRotated, self.add_key(&mut value, now)?));
+            self.put_keys(view, admin, value, &changed)
         })
         .await
+    }
+
+    /// Rotates a key that has signed for as long as keys may, and forgets keys whose last
+    /// mandate has expired.
+    pub(crate) async fn sweep_keys(&self, zone: ZoneId) -> Result<(), AdminError> {
+        let life = self.key_care().and_then(|care| care.zone_key_life);
+        let admin = Admin::new(Operator::sweeper(), self.new_request_id());
+        self.write(zone, &admin, |view| {
+            let now = self.now();
+            let mut value = view.zone.value.clone();
+            let mut changed = forgotten(&mut value, now);
+            // The instance's own key signs nothing.
+            let life = life.filter(|_| zone != ZoneId::INSTANCE);
+            if let (Some(life), Some(newest)) = (life, value.mandate_keys.first())
+                && newest.signs_from <= now
+                && now.duration_since(newest.created_at) >= life
+            {
+                changed.push((EventType::KeyRotated, self.add_key(&mut value, now)?));
+            }
+            if changed.is_empty() {
+                return Ok((Change::standalone(zone), Vec::new()));
+            }
+            self.put_keys(view, &admin, value, &changed)
+        })
+        .await
+        .map(drop)
+    }
+
+    fn add_key(&self, value: &mut Zone, now: Timestamp) -> Result<KeyId, AdminError> {
+        let key = self.new_mandate_key(value.id, later(now, PUBLISH_AHEAD_SECONDS))?;
+        let id = key.id;
+        value.mandate_keys.insert(0, key);
+        Ok(id)
     }
 
     /// Drops a key at once: every mandate that it signed is invalid from now on. When no other
@@ -89,7 +120,7 @@ impl Engine {
                 let key = self.new_mandate_key(zone, now)?;
                 value.mandate_keys.push(key);
             }
-            self.put_keys(view, admin, value, EventType::KeyDropped, id)
+            self.put_keys(view, admin, value, &[(EventType::KeyDropped, id)])
         })
         .await
     }
@@ -99,16 +130,17 @@ impl Engine {
         view: &ZoneView,
         admin: &Admin,
         value: Zone,
-        event_type: EventType,
-        id: KeyId,
+        changed: &[(EventType, KeyId)],
     ) -> Result<(Change, Vec<KeyInfo>), AdminError> {
         let zone = value.id;
         let mut change = Change::of_configuration(view);
         let held = view.zone_version();
         change.put(Kind::Zone, zone.uuid(), Some(&value.name), held, &value)?;
-        let mut event = self.admin_event(zone, admin, event_type);
-        event.target = Some(id.to_string());
-        change.events.push(event);
+        for (event_type, id) in changed {
+            let mut event = self.admin_event(zone, admin, *event_type);
+            event.target = Some(id.to_string());
+            change.events.push(event);
+        }
         Ok((change, describe(&value, self.now())))
     }
 
@@ -118,18 +150,24 @@ impl Engine {
         zone: ZoneId,
         signs_from: Timestamp,
     ) -> Result<MandateKey, AdminError> {
-        new_keys::mandate_key(self.keyring(), zone, self.now(), signs_from)
+        new_keys::mandate_key(&self.keyring(), zone, self.now(), signs_from)
             .map_err(|why| AdminError::Unavailable { why, done: false })
     }
 }
 
-/// Forgets the keys whose last mandate has expired.
-fn forget_expired(zone: &mut Zone, now: Timestamp) {
+/// Forgets the keys whose last mandate has expired, and tells which.
+fn forgotten(zone: &mut Zone, now: Timestamp) -> Vec<(EventType, KeyId)> {
     let mut superseded: Option<Timestamp> = None;
+    let mut gone = Vec::new();
     zone.mandate_keys.retain(|key| {
         let since = superseded.replace(key.signs_from);
-        since.is_none_or(|since| now < later(since, MAX_TTL_SECONDS + GRACE_SECONDS))
+        let stays = since.is_none_or(|since| now < later(since, MAX_TTL_SECONDS + GRACE_SECONDS));
+        if !stays {
+            gone.push((EventType::KeyExpired, key.id));
+        }
+        stays
     });
+    gone
 }
 
 fn describe(zone: &Zone, now: Timestamp) -> Vec<KeyInfo> {

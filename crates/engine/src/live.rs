@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use caracal_core::{Anchor, Revision};
+use caracal_core::{Anchor, KeyId, Revision};
 use tokio_util::sync::CancellationToken;
 
 use crate::view::ZoneView;
@@ -20,6 +20,8 @@ pub(crate) struct LiveCall {
     pub(crate) chain: Vec<Anchor>,
     /// What its mandate was decided on.
     pub(crate) revision: Revision,
+    /// The key that signed its mandate.
+    key: KeyId,
     pub(crate) cut: CancellationToken,
 }
 
@@ -47,11 +49,17 @@ impl Drop for LiveGuard {
 }
 
 impl LiveCalls {
-    pub(crate) fn enter(self: &Arc<Self>, chain: Vec<Anchor>, revision: Revision) -> LiveGuard {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        chain: Vec<Anchor>,
+        revision: Revision,
+        signed_by: KeyId,
+    ) -> LiveGuard {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         let call = Arc::new(LiveCall {
             chain,
             revision,
+            key: signed_by,
             cut: CancellationToken::new(),
         });
         self.calls.pin().insert(key, Arc::clone(&call));
@@ -68,6 +76,18 @@ impl LiveCalls {
         for call in self.calls.pin().values() {
             let ended = call.chain.contains(&anchor) && view.ends(anchor, call.revision);
             if ended && !call.cut.is_cancelled() {
+                call.cut.cancel();
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Cuts the calls whose mandate this key signed and returns how many were cut.
+    pub(crate) fn cut_signed_by(&self, key: KeyId) -> u64 {
+        let mut count = 0;
+        for call in self.calls.pin().values() {
+            if call.key == key && !call.cut.is_cancelled() {
                 call.cut.cancel();
                 count += 1;
             }

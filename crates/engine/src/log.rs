@@ -19,7 +19,7 @@ impl Engine {
     /// Makes the key of a new log.
     pub(crate) fn new_log_key(&self, zone: ZoneId) -> Result<LogKey, AdminError> {
         let host = host_of(&self.0.config.sts_url);
-        new_keys::log_key(self.keyring(), zone, self.now(), &host)
+        new_keys::log_key(&self.keyring(), zone, self.now(), &host)
             .map_err(|why| AdminError::Unavailable { why, done: false })
     }
 

@@ -22,6 +22,14 @@ impl Operator {
         }
     }
 
+    /// What the engine does by itself, in time.
+    pub(crate) fn sweeper() -> Self {
+        Self {
+            label: String::new(),
+            ..Self::local()
+        }
+    }
+
     pub(crate) fn new(label: String, role: Role, scope: RoleScope) -> Self {
         Self { label, role, scope }
     }

@@ -5,6 +5,7 @@
 //! commit: so a half-applied file cannot exist.
 
 mod applications;
+mod changed;
 mod providers;
 mod references;
 mod resources;
@@ -18,23 +19,15 @@ use caracal_core::{
 use caracal_policy::Vocabulary;
 use uuid::Uuid;
 
+pub(crate) use applications::CLIENT_SECRET_PREFIX;
+pub use changed::{AppliedChange, ChangedObject, SecretChange};
+
 use crate::change::Change;
 use crate::view::{Stored, Table, ZoneView, version_of};
 use crate::{Admin, AdminError, Engine, FieldError};
 
 /// The most applications, resources or providers that one zone may have.
 const MAX_OBJECTS: usize = 10_000;
-
-/// One line of what a plan does.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct AppliedChange {
-    /// `create`, `update`, `delete` or `activate`.
-    pub action: String,
-    /// The noun of the object.
-    pub noun: String,
-    /// Its name; for a bundle its version.
-    pub name: String,
-}
 
 /// A draft of a zone's configuration.
 pub(crate) struct Plan<'p> {
@@ -94,6 +87,7 @@ impl<'p> Plan<'p> {
             &held.value.name,
             id.to_string(),
         );
+        self.detail(Some(ChangedObject::application(&held.value)), None);
         self.applications.remove(id.uuid());
     }
 
@@ -106,6 +100,7 @@ impl<'p> Plan<'p> {
             &held.value.name,
             id.to_string(),
         );
+        self.detail(Some(ChangedObject::resource(&held.value)), None);
         self.resources.remove(id.uuid());
     }
 
@@ -118,6 +113,7 @@ impl<'p> Plan<'p> {
             &held.value.name,
             id.to_string(),
         );
+        self.detail(Some(ChangedObject::provider(&held.value)), None);
         self.providers.remove(id.uuid());
     }
 
@@ -174,6 +170,9 @@ impl<'p> Plan<'p> {
         {
             return Ok(());
         }
+        let active = self.active_policies();
+        let before = ChangedObject::policies(&active, &policies);
+        let after = ChangedObject::policies(&policies, &active);
         if !self.view.bundles.contains_key(&version) {
             let created_at = self.engine.now();
             let id = BundleId::new(created_at, &self.engine.random());
@@ -197,6 +196,7 @@ impl<'p> Plan<'p> {
         event.policy_version = Some(version.clone());
         self.change.events.push(event);
         self.line("activate", "bundle", version.as_str());
+        self.detail(Some(before), Some(after));
         Ok(())
     }
 
@@ -237,11 +237,15 @@ impl<'p> Plan<'p> {
     }
 
     fn line(&mut self, action: &str, noun: &str, name: &str) {
-        self.lines.push(AppliedChange {
-            action: action.to_owned(),
-            noun: noun.to_owned(),
-            name: name.to_owned(),
-        });
+        self.lines.push(AppliedChange::new(action, noun, name));
+    }
+
+    /// What the last line changes.
+    fn detail(&mut self, before: Option<ChangedObject>, after: Option<ChangedObject>) {
+        if let Some(line) = self.lines.last_mut() {
+            line.before = before;
+            line.after = after;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::engine::Inner;
 use crate::follow::{Appender, Follower};
 use crate::room::RoomGauge;
 use crate::view::{Loader, PolicyCache};
-use crate::{AdminError, Clock, Engine, EngineConfig};
+use crate::{AdminError, Clock, Engine, EngineConfig, MissingMasterKey};
 
 /// How many verified mandates are remembered; each takes about 1.5 KiB.
 const VERIFIED_MANDATES: u64 = 32_768;
@@ -36,6 +36,9 @@ pub enum StartError {
         /// What failed.
         why: String,
     },
+    /// Something is sealed under a master key that was not given.
+    #[error("{0}")]
+    MasterKeyMissing(MissingMasterKey),
     /// A stored object is not what it must be.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
@@ -63,7 +66,7 @@ impl Engine {
             evidence,
             clock,
             loader: Loader {
-                keyring: Arc::new(keyring),
+                keyring: arc_swap::ArcSwap::from_pointee(keyring),
                 policies: Arc::new(PolicyCache::new()),
             },
             zones: papaya::HashMap::new(),
@@ -77,15 +80,28 @@ impl Engine {
             ledger_failing: AtomicBool::new(false),
             room: RoomGauge::new(),
             refusals: crate::refusals::RefusalCounts::default(),
+            key_care: std::sync::OnceLock::new(),
+            to_reseal: tokio::sync::Notify::new(),
+            master_key_turn: tokio::sync::Mutex::default(),
             metrics: std::sync::OnceLock::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();
         let mut damaged = Vec::new();
         for zone in engine.state().list_zones().await? {
             let snapshot = engine.state().load(zone).await?;
-            let Some(view) = engine.0.loader.load(snapshot)? else {
-                continue;
+            let view = match engine.0.loader.load(snapshot) {
+                Ok(Some(view)) => view,
+                Ok(None) => continue,
+                Err(error @ StartError::Keys { .. }) => {
+                    return Err(engine.find_missing_keys().await?.unwrap_or(error));
+                }
+                Err(error) => return Err(error),
             };
+            if engine.needs_another_key(&view)
+                && let Some(error) = engine.find_missing_keys().await?
+            {
+                return Err(error);
+            }
             if let Some(why) = engine.take_over(zone, view, &to_append).await? {
                 damaged.push((zone, why));
             }
@@ -110,6 +126,7 @@ impl Engine {
         engine.wait_for_logs().await;
         engine.spawn_sweeper();
         engine.spawn_summaries();
+        engine.spawn_resealer();
         Ok(engine)
     }
 

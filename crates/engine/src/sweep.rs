@@ -36,9 +36,19 @@ impl Engine {
                 let zones: Vec<ZoneId> = engine.0.zones.pin().keys().copied().collect();
                 for zone in zones {
                     engine.sweep(zone).await;
+                    engine.sweep_secrets_and_keys(zone).await;
                 }
             }
         });
+    }
+
+    async fn sweep_secrets_and_keys(&self, zone: ZoneId) {
+        if let Err(error) = self.sweep_keys(zone).await {
+            tracing::warn!(%zone, %error, "the zone's keys could not be rotated or forgotten");
+        }
+        if let Err(error) = self.sweep_secrets(zone).await {
+            tracing::warn!(%zone, %error, "client secrets could not be swept");
+        }
     }
 
     /// Forgets the tombstones of a zone whose mandates have expired.

@@ -15,6 +15,8 @@ use crate::zone_handle::ZoneHandle;
 #[derive(Clone)]
 pub struct OpenedMandate {
     pub(crate) mandate: VerifiedMandate,
+    /// The key that signed it.
+    pub(crate) key: KeyId,
     pub(crate) handle: Arc<ZoneHandle>,
     pub(crate) decided_on: Revision,
 }
@@ -57,7 +59,7 @@ impl Engine {
         }
         let view = handle.view();
         let now = self.now();
-        let verified = match (known, unverified) {
+        let KnownMandate { key, mandate } = match (known, unverified) {
             (Some(known), _) => {
                 // Its key may have been dropped since it was verified, and its time has gone on.
                 view.keys
@@ -67,7 +69,7 @@ impl Engine {
                     return Err(RefusalCode::MandateExpired);
                 }
                 meters().cache_hits.increment(1);
-                known.mandate
+                known
             }
             (None, Some(unverified)) => {
                 meters().cache_misses.increment(1);
@@ -81,15 +83,16 @@ impl Engine {
                     .map_err(refusal)?;
                 let known = KnownMandate { key, mandate };
                 self.0.verified.insert(digest, known.clone());
-                known.mandate
+                known
             }
             (None, None) => return Err(RefusalCode::MandateInvalid),
         };
         let decided_on = self
-            .check_position(&handle, &view, &verified.claims().rev)
+            .check_position(&handle, &view, &mandate.claims().rev)
             .await?;
         Ok(OpenedMandate {
-            mandate: verified,
+            mandate,
+            key,
             handle,
             decided_on,
         })

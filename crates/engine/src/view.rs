@@ -32,6 +32,12 @@ pub(crate) struct Remembered {
     pub(crate) created_at: jiff::Timestamp,
 }
 
+/// When the client secrets of an application were last used, as far as it was written down.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SecretUse {
+    pub(crate) used: std::collections::BTreeMap<caracal_core::ClientSecretId, jiff::Timestamp>,
+}
+
 /// One immutable view of a zone.
 #[derive(Clone)]
 pub(crate) struct ZoneView {
@@ -47,6 +53,8 @@ pub(crate) struct ZoneView {
     pub(crate) revocations: imbl::HashMap<Uuid, Arc<Stored<Revocation>>>,
     pub(crate) anchors: imbl::HashMap<Anchor, imbl::Vector<Uuid>>,
     pub(crate) remembered: imbl::HashMap<Uuid, Arc<Stored<Remembered>>>,
+    /// By application.
+    pub(crate) secret_uses: imbl::HashMap<Uuid, Arc<Stored<SecretUse>>>,
     /// The active policy, compiled; none when no bundle is active, or when it does not
     /// compile against this view (which activation prevents). Without one, deny.
     pub(crate) policy: Option<Arc<CompiledPolicy>>,

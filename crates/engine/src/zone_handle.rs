@@ -9,6 +9,7 @@ use caracal_core::{Revision, RevocationId, ZoneId};
 use tokio::sync::watch;
 
 use crate::live::LiveCalls;
+use crate::secrets::SecretUses;
 use crate::view::ZoneView;
 
 /// The current view of a zone and how far its commits have come.
@@ -19,6 +20,8 @@ pub(crate) struct ZoneHandle {
     recorded: watch::Sender<Revision>,
     stuck: AtomicBool,
     pub(crate) live: Arc<LiveCalls>,
+    /// The client secrets that were used here lately.
+    pub(crate) secret_uses: SecretUses,
     /// How many calls each recent revocation cut, for its receipt.
     pub(crate) cuts: moka::sync::Cache<RevocationId, u64>,
 }
@@ -34,6 +37,7 @@ impl ZoneHandle {
             recorded: watch::Sender::new(recorded),
             stuck: AtomicBool::new(false),
             live: Arc::default(),
+            secret_uses: SecretUses::default(),
             cuts: moka::sync::Cache::new(1024),
         }
     }

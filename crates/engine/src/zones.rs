@@ -122,6 +122,7 @@ impl Engine {
             logs: vec![self.new_log_key(id)?],
             digest_key,
             policy: None,
+            master_key: (id == ZoneId::INSTANCE).then(|| self.new_master_key_record(true)),
         };
         Ok((zone, digest))
     }

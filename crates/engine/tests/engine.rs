@@ -17,11 +17,13 @@ mod engine {
     mod keys;
     mod logs;
     mod mandates;
+    mod master_key;
     mod policies;
     mod providers;
     mod refusals;
     mod revocation;
     mod roles;
+    mod secrets;
     mod tokens;
     mod writes;
 }

@@ -59,10 +59,28 @@ impl TestEngine {
     /// # Errors
     /// What the engine says.
     pub async fn try_over(store: MemoryStore, clock: FakeClock) -> Result<Self, StartError> {
+        Self::try_with_keys(store, clock, Self::keyring()).await
+    }
+
+    /// The ring with [`Self::MASTER_KEY`].
+    pub fn keyring() -> Keyring {
+        Keyring::new(MasterKey::from_bytes(&Self::MASTER_KEY).expect("32 bytes are a key"))
+    }
+
+    /// Over a store in memory with other master keys, if it starts.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn try_with_keys(
+        store: MemoryStore,
+        clock: FakeClock,
+        keyring: Keyring,
+    ) -> Result<Self, StartError> {
         let engine = start(
             Arc::new(store.clone()),
             Arc::new(store.clone()),
             clock.clone(),
+            keyring,
         );
         Ok(Self {
             engine: engine.await?,
@@ -74,7 +92,8 @@ impl TestEngine {
     /// Over the embedded store in a directory.
     pub async fn embedded(dir: &Path, options: OpenOptions, clock: FakeClock) -> Self {
         let store = Arc::new(Embedded::open(dir, options).expect("the store opens"));
-        let engine = start(Arc::clone(&store) as _, store, clock.clone()).await;
+        let state = Arc::clone(&store) as _;
+        let engine = start(state, store, clock.clone(), Self::keyring()).await;
         Self {
             engine: engine.expect("the engine starts"),
             clock,
@@ -139,6 +158,7 @@ async fn start(
     state: Arc<dyn StateStore>,
     evidence: Arc<dyn EvidenceStore>,
     clock: FakeClock,
+    keyring: Keyring,
 ) -> Result<Engine, StartError> {
     let config = EngineConfig {
         node: NodeId::from_uuid(uuid::Uuid::from_u128(1)),
@@ -146,6 +166,5 @@ async fn start(
         gateway_url: TestEngine::GATEWAY_URL.to_owned(),
         allow_private: true,
     };
-    let key = MasterKey::from_bytes(&TestEngine::MASTER_KEY).expect("32 bytes are a key");
-    Engine::start(config, state, evidence, Keyring::new(key), Arc::new(clock)).await
+    Engine::start(config, state, evidence, keyring, Arc::new(clock)).await
 }

@@ -7,6 +7,7 @@ mod apply;
 mod event;
 mod explain;
 mod key;
+mod master_key;
 mod page;
 mod policy;
 mod problem;
@@ -22,13 +23,18 @@ mod token;
 mod zone;
 mod zone_file;
 
-pub use application::{ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication};
+pub use application::{
+    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, RotateSecretBody,
+    RotatedSecret,
+};
 pub use apply::{
     AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,
+    ChangedField,
 };
 pub use event::{EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView};
 pub use explain::{DecisionExplanation, ExplainBody, ExplainedStatement, NearMissView};
 pub use key::KeyView;
+pub use master_key::{MasterKeyView, OlderMasterKey, PendingZone};
 pub use page::Page;
 pub use policy::{ActivePolicies, BundleBody, BundleCheck, BundleView, PolicyBody};
 pub use problem::{FieldProblem, Problem};

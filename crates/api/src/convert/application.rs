@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 use caracal_core::{Application, Label};
-use caracal_engine::{ApplicationSpec, CreatedApplication as Created, Versioned};
-use caracal_wire::{ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication};
+use caracal_engine::{
+    ApplicationSpec, CreatedApplication as Created, RotatedSecret as Rotated, SecretInfo, Versioned,
+};
+use caracal_wire::{
+    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, RotatedSecret,
+};
 
 use super::Fields;
 
@@ -38,10 +42,30 @@ pub(crate) fn application_view(held: Versioned<Application>) -> ApplicationView 
             .secrets
             .iter()
             .map(|secret| ClientSecretView {
+                id: secret.id().to_string(),
                 created_at: secret.created_at,
                 expires_at: secret.expires_at,
+                last_used_at: None,
             })
             .collect(),
+    }
+}
+
+pub(crate) fn secret_view(secret: SecretInfo) -> ClientSecretView {
+    ClientSecretView {
+        id: secret.id.to_string(),
+        created_at: secret.created_at,
+        expires_at: secret.expires_at,
+        last_used_at: secret.last_used_at,
+    }
+}
+
+pub(crate) fn rotated_secret(rotated: Rotated) -> RotatedSecret {
+    RotatedSecret {
+        application: rotated.application,
+        secret: secret_view(rotated.secret),
+        client_secret: rotated.text,
+        older: rotated.older.into_iter().map(secret_view).collect(),
     }
 }
 

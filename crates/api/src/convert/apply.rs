@@ -1,10 +1,13 @@
 //! Declarative configuration.
 
-use caracal_engine::{AdminError, Applied, FieldError, ZoneExport, ZoneSpec};
+use caracal_core::Application;
+use caracal_engine::{AdminError, Applied, ChangedObject, FieldError, ZoneExport, ZoneSpec};
 use caracal_wire::{
     ApplicationBody, AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer,
-    ApplyRequest, ZoneFile,
+    ApplyRequest, ChangedField, ZoneFile,
 };
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     Fields, application_spec, policy_body, policy_sources, provider_entry, provider_spec,
@@ -102,6 +105,8 @@ pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
             action: change.action,
             noun: change.noun,
             name: change.name,
+            fields: changed_fields(&entry(change.before), &entry(change.after)),
+            secret: change.secret.map(|secret| secret.as_str().to_owned()),
         })
         .collect();
     ApplyAnswer {
@@ -123,6 +128,7 @@ pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
         policies: applied.policies.iter().map(ToString::to_string).collect(),
         changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
         changed,
+        base: applied.base,
         dry_run,
     }
 }
@@ -148,9 +154,60 @@ pub(crate) fn note_created_zone(answer: &mut ApplyAnswer) {
         action: "create".to_owned(),
         noun: "zone".to_owned(),
         name,
+        fields: Vec::new(),
+        secret: None,
     };
     answer.changed.insert(0, line);
     answer.changes = answer.changes.saturating_add(1);
+}
+
+fn application_body(application: &Application) -> ApplicationBody {
+    ApplicationBody {
+        name: application.name.to_string(),
+        labels: application.labels.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// An object as its entry in a zone file.
+fn entry(object: Option<ChangedObject>) -> Map<String, Value> {
+    match object {
+        None => Map::new(),
+        Some(ChangedObject::Application(held)) => map(&application_body(&held)),
+        Some(ChangedObject::Resource(held)) => map(&resource_body(*held)),
+        Some(ChangedObject::Provider(held)) => map(&provider_entry(&held)),
+        Some(ChangedObject::Policies(policies)) => policies
+            .iter()
+            .map(|policy| {
+                (
+                    format!("policies.{}", policy.name),
+                    Value::from(&*policy.cedar),
+                )
+            })
+            .collect(),
+    }
+}
+
+fn map(body: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(body) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn changed_fields(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<ChangedField> {
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differing = names
+        .into_iter()
+        .filter(|name| *name != "name" && before.get(*name) != after.get(*name));
+    differing
+        .map(|name| ChangedField {
+            field: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).cloned(),
+        })
+        .collect()
 }
 
 /// A zone as the file that `caracal apply` reads, without secrets.
@@ -160,10 +217,7 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
         applications: export
             .applications
             .into_iter()
-            .map(|application| ApplicationBody {
-                name: application.name.to_string(),
-                labels: application.labels.iter().map(ToString::to_string).collect(),
-            })
+            .map(|application| application_body(&application))
             .collect(),
         providers: export.providers.iter().map(provider_entry).collect(),
         resources: export.resources.into_iter().map(resource_body).collect(),

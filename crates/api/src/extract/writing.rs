@@ -93,7 +93,8 @@ fn if_match(parts: &Parts) -> Result<Option<u64>, Refusal> {
     let Some(first) = first else { return Ok(None) };
     let has_version = parts.method == Method::PUT
         || parts.method == Method::DELETE
-        || parts.uri.path().ends_with("/activate");
+        || parts.uri.path().ends_with("/activate")
+        || parts.uri.path().ends_with("/secrets");
     if !has_version {
         let detail = "this request changes nothing that has a version";
         return Err(

@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 pub(super) async fn apply(
     State(api): State<Api>,
     Path(zone): Path<String>,
-    WritingBody(admin, body): WritingBody<ApplyRequest>,
+    WritingBody(mut admin, body): WritingBody<ApplyRequest>,
 ) -> Result<Json<ApplyAnswer>, Refusal> {
     let zone = api.zone(&admin, &zone)?;
     let held = api.engine().get_zone(&admin, zone)?.value.name;
@@ -29,6 +29,7 @@ pub(super) async fn apply(
         return Err(Refusal::invalid("zone", why));
     }
     let spec = zone_spec(&body)?;
+    admin.base = body.base.clone();
     run(&api, &admin, zone, spec, &body).await.map(Json)
 }
 
@@ -39,13 +40,14 @@ pub(super) async fn apply(
     responses((status = 200, body = ApplyAnswer)))]
 pub(super) async fn apply_by_name(
     State(api): State<Api>,
-    WritingBody(admin, body): WritingBody<ApplyRequest>,
+    WritingBody(mut admin, body): WritingBody<ApplyRequest>,
 ) -> Result<Json<ApplyAnswer>, Refusal> {
     let text = body.zone.as_deref().unwrap_or_default();
     let name: Name = text
         .parse()
         .map_err(|error| Refusal::invalid("zone", error))?;
     let spec = zone_spec(&body)?;
+    admin.base = body.base.clone();
     match api.zone(&admin, text) {
         Ok(zone) => run(&api, &admin, zone, spec, &body).await.map(Json),
         Err(_) => create(&api, &admin, name, spec, &body).await.map(Json),

@@ -59,6 +59,9 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("getApplication", read()),
         ("updateApplication", write(application("anton"))),
         ("deleteApplication", delete()),
+        ("listSecrets", read()),
+        ("rotateSecret", create(json!({"overlap_seconds": 60}))),
+        ("endSecret", delete()),
         ("listResources", read()),
         ("createResource", create(resource("new", json!(["a"])))),
         ("getResource", read()),
@@ -89,6 +92,9 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("listKeys", read()),
         ("rotateKey", read()),
         ("dropKey", read()),
+        ("getMasterKey", case(Forbidden, None, 200)),
+        // The worlds of this test have no key file.
+        ("rotateMasterKey", case(Forbidden, None, 409)),
         ("listRevocations", read()),
         (
             "revoke",
@@ -158,6 +164,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "provider",
         "policy",
         "version",
+        "secret",
         "token",
         "revocation",
         "key",
@@ -186,6 +193,12 @@ async fn fill(world: &World, operation: &Operation) -> String {
                     .await
                     .expect(200)["items"][0]["version"],
             ),
+            "secret" => {
+                // The older of two: the only one cannot be ended.
+                let all = format!("{zone}/applications/anton/secrets");
+                let rotated = world.post(&all, &owner, json!({})).await.expect(201);
+                text(&rotated["older"][0]["id"])
+            }
             "token" => {
                 let spare = json!({"name": "spare", "role": "viewer"});
                 let all = if path.starts_with("/v1/tokens") {

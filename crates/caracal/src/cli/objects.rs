@@ -55,11 +55,50 @@ pub(crate) enum ApplicationCommand {
         #[arg(long = "label", value_name = "LABEL")]
         labels: Vec<String>,
     },
+    /// List the client secrets of an application, without the secrets
+    Secrets {
+        /// The application, by name or id
+        application: String,
+    },
+    /// Make a new client secret and print it, this once; the old one stays good for a while
+    RotateSecret {
+        /// The application, by name or id
+        application: String,
+        /// How long the old secret is accepted beside the new one, such as 90m, 24h or 7d [default: 24h]
+        #[arg(long, value_name = "TIME", value_parser = seconds_of)]
+        overlap: Option<u64>,
+        /// End the old secrets at once
+        #[arg(long, conflicts_with = "overlap")]
+        revoke_old: bool,
+    },
+    /// End one client secret at once
+    EndSecret {
+        /// The application, by name or id
+        application: String,
+        /// The id of the secret
+        secret: String,
+    },
     /// Remove an application; its mandates die with it
     Delete {
         /// The application, by name or id
         application: String,
     },
+}
+
+/// The seconds of a time such as `90m`.
+fn seconds_of(text: &str) -> Result<u64, String> {
+    let refuse = || format!("`{text}` is no time: use for example `90m`, `24h` or `7d`");
+    let unit = text.chars().last().ok_or_else(refuse)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(refuse()),
+    };
+    let count = text.strip_suffix(unit).unwrap_or_default();
+    let count: u64 = count.parse().map_err(|_| refuse())?;
+    count.checked_mul(factor).ok_or_else(refuse)
 }
 
 /// Resources.
@@ -88,6 +127,21 @@ pub(crate) enum ProviderCommand {
     Show {
         /// The provider, by name or id
         provider: String,
+    },
+    /// Put another secret in place of the stored one; the next call carries it
+    #[command(
+        after_long_help = "Examples:\n  caracal provider rotate-secret openai --from-env NEW_KEY\n  \
+        pass show openai | caracal provider rotate-secret openai"
+    )]
+    RotateSecret {
+        /// The provider, by name or id
+        provider: String,
+        /// Read the secret from this environment variable [default: from standard input]
+        #[arg(long, value_name = "NAME", conflicts_with = "from_file")]
+        from_env: Option<String>,
+        /// Read the secret from this file; one line ending at its end is not part of it
+        #[arg(long, value_name = "FILE")]
+        from_file: Option<std::path::PathBuf>,
     },
     /// Remove a provider and its secret
     Delete {
@@ -136,6 +190,21 @@ pub(crate) enum PolicyCommand {
         #[arg(long, requires = "method")]
         path: Option<String>,
     },
+}
+
+/// The master key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Tell which master key seals, what waits to be sealed again, and what can be taken away
+    Status,
+    /// Put a new master key into the key file; secrets are sealed again in the background
+    #[command(
+        long_about = "Put a new master key into the key file; secrets are sealed again in the background.\n\n\
+        The server goes on. The old key stays in `master.key.previous` until `caracal key status` says that it can go. \
+        Where the key comes from the environment or a command, give the new one there and the old one as \
+        CARACAL_MASTER_KEY_PREVIOUS, and start the server again."
+    )]
+    RotateMaster,
 }
 
 /// API tokens.

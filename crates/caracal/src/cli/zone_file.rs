@@ -16,6 +16,9 @@ pub(crate) struct ApplyArgs {
     /// Remove what the files do not name
     #[arg(long)]
     pub(crate) prune: bool,
+    /// Refuse when the zone was changed since a `diff` that showed this base
+    #[arg(long, value_name = "BASE")]
+    pub(crate) base: Option<String>,
     /// Check everything and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

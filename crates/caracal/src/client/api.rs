@@ -101,6 +101,18 @@ impl Api {
         )
     }
 
+    /// Replaces an object, if it still has this version.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        version: u64,
+        body: &impl Serialize,
+    ) -> Outcome<T> {
+        let request = self.request(Method::PUT, path).timeout(ANSWER).json(body);
+        let request = request.header(http::header::IF_MATCH, format!("\"{version}\""));
+        parse(&self.exchange(request).await?)
+    }
+
     /// Asks for something to be done that needs no more than its path.
     pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         parse(

@@ -1,6 +1,9 @@
 //! `caracal app`.
 
-use caracal_wire::{ApplicationBody, ApplicationView, CreatedApplication, ZoneView};
+use caracal_wire::{
+    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, Page, RotateSecretBody,
+    RotatedSecret, ZoneView,
+};
 
 use crate::cli::ApplicationCommand;
 use crate::client::api::segment;
@@ -50,11 +53,78 @@ pub(crate) async fn applications(
                 created.client_secret.as_deref().unwrap_or_default()
             ))
         }
+        ApplicationCommand::Secrets { application } => {
+            let path = format!("{}/secrets", one(&application));
+            let page: Page<ClientSecretView> = api.get(&path).await?;
+            let headings = ["ID", "CREATED", "EXPIRES", "LAST USED"];
+            listing::print(&page, json, &headings, |secret| {
+                let time = |time: Option<jiff::Timestamp>, else_: &str| {
+                    time.map_or_else(|| else_.to_owned(), |time| time.to_string())
+                };
+                vec![
+                    secret.id.clone(),
+                    secret.created_at.to_string(),
+                    time(secret.expires_at, "never"),
+                    time(secret.last_used_at, "not seen"),
+                ]
+            })
+        }
+        ApplicationCommand::RotateSecret {
+            application,
+            overlap,
+            revoke_old,
+        } => {
+            let path = format!("{}/secrets", one(&application));
+            let body = RotateSecretBody {
+                overlap_seconds: overlap,
+                revoke_old,
+            };
+            let rotated: RotatedSecret = api.post(&path, &body).await?;
+            if json {
+                return terminal::json(&rotated);
+            }
+            print_rotated(zone, &application, &rotated)
+        }
+        ApplicationCommand::EndSecret {
+            application,
+            secret,
+        } => {
+            let path = format!("{}/secrets/{}", one(&application), segment(&secret));
+            api.delete(&path).await?;
+            deleted("client secret", &secret, json)
+        }
         ApplicationCommand::Delete { application } => {
             api.delete(&one(&application)).await?;
             deleted("application", &application, json)
         }
     }
+}
+
+fn print_rotated(zone: &ZoneView, application: &str, rotated: &RotatedSecret) -> Outcome<()> {
+    terminal::line(format_args!(
+        "the application `{application}` has a new secret, shown this once:"
+    ))?;
+    terminal::line(format_args!("  CARACAL_ZONE_ID={}", zone.id))?;
+    terminal::line(format_args!(
+        "  CARACAL_APPLICATION_ID={}",
+        rotated.application
+    ))?;
+    terminal::line(format_args!(
+        "  CARACAL_APP_CLIENT_SECRET={}",
+        rotated.client_secret.as_deref().unwrap_or_default()
+    ))?;
+    if rotated.older.is_empty() {
+        return terminal::line("the old secret is not accepted any more");
+    }
+    for old in &rotated.older {
+        if let Some(end) = old.expires_at {
+            let id = &old.id;
+            terminal::line(format_args!(
+                "the old secret `{id}` is accepted until {end}"
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells that an object is gone.

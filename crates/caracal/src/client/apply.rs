@@ -3,10 +3,11 @@
 use caracal_wire::{ApplyAnswer, ApplyRequest};
 
 use crate::cli::{ApplyArgs, DiffArgs};
-use crate::client::Api;
-use crate::client::yaml::{Source, merge};
+use crate::client::merge::merge;
+use crate::client::yaml::Source;
+use crate::client::{Api, changes};
 use crate::environment::Environment;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::terminal;
 
 /// `caracal apply`.
@@ -16,15 +17,13 @@ pub(crate) async fn apply(
     environment: &Environment,
     json: bool,
 ) -> Outcome<()> {
-    run(
-        api,
-        &args.files,
-        args.prune,
-        args.dry_run,
-        environment,
-        json,
-    )
-    .await
+    let wanted = Wanted {
+        files: &args.files,
+        prune: args.prune,
+        base: args.base.as_ref(),
+        dry_run: args.dry_run,
+    };
+    run(api, wanted, environment, json).await
 }
 
 /// `caracal diff`.
@@ -34,28 +33,59 @@ pub(crate) async fn diff(
     environment: &Environment,
     json: bool,
 ) -> Outcome<()> {
-    run(api, &args.files, args.prune, true, environment, json).await
+    let wanted = Wanted {
+        files: &args.files,
+        prune: args.prune,
+        base: None,
+        dry_run: true,
+    };
+    run(api, wanted, environment, json).await
 }
 
-async fn run(
-    api: &Api,
-    files: &[String],
+/// What `apply` and `diff` share.
+struct Wanted<'a> {
+    files: &'a [String],
     prune: bool,
+    base: Option<&'a String>,
     dry_run: bool,
-    environment: &Environment,
-    json: bool,
-) -> Outcome<()> {
+}
+
+async fn run(api: &Api, wanted: Wanted<'_>, environment: &Environment, json: bool) -> Outcome<()> {
+    if wanted.files.iter().filter(|file| *file == "-").count() > 1 {
+        return Err(Failure::usage("standard input (`-`) can be read only once"));
+    }
     // Every file is read before anything is sent.
     let mut requests = Vec::new();
-    for file in files {
-        requests.push(Source::read(file)?.into_request(prune, environment)?);
+    for file in wanted.files {
+        let source = Source::read(file)?;
+        let name = source.name().to_owned();
+        requests.push((name, source.into_request(wanted.prune, environment)?));
     }
-    for request in merge(requests) {
-        let answer = send(api, &request, dry_run).await?;
+    let requests = requests
+        .iter()
+        .map(|(name, request)| (name.as_str(), request.clone()));
+    let mut requests = merge(requests.collect())?;
+    if wanted.base.is_some() && requests.len() > 1 {
+        return Err(
+            Failure::usage("a base is that of one zone, and the files name several")
+                .hint("apply the files of each zone on their own"),
+        );
+    }
+    for request in &mut requests {
+        request.base = wanted.base.cloned();
+    }
+    if requests.len() > 1 && !wanted.dry_run {
+        // A mistake in one zone's files is found before another zone is changed.
+        for request in &requests {
+            send(api, request, true).await?;
+        }
+    }
+    for request in requests {
+        let answer = send(api, &request, wanted.dry_run).await?;
         if json {
             terminal::json(&answer)?;
         } else {
-            terminal::raw(&text(&answer, dry_run))?;
+            terminal::raw(&text(&answer, wanted.dry_run))?;
         }
     }
     Ok(())
@@ -74,16 +104,7 @@ pub(crate) async fn send(api: &Api, request: &ApplyRequest, dry_run: bool) -> Ou
 fn text(answer: &ApplyAnswer, dry_run: bool) -> String {
     let mut text = String::new();
     for change in &answer.changed {
-        let sign = match change.action.as_str() {
-            "create" => "+",
-            "delete" => "-",
-            "activate" => ">",
-            _ => "~",
-        };
-        text.push_str(&format!(
-            "{sign} {} {} {}\n",
-            change.action, change.noun, change.name
-        ));
+        text.push_str(&changes::text(change, dry_run));
     }
     let zone = &answer.zone;
     let done = match (answer.changes, dry_run) {
@@ -94,6 +115,12 @@ fn text(answer: &ApplyAnswer, dry_run: bool) -> String {
         (n, false) => format!("zone `{}` ({}) got {n} changes\n", zone.name, zone.id),
     };
     text.push_str(&done);
+    if dry_run && answer.changes > 0 {
+        text.push_str(&format!(
+            "apply it on exactly this with `--base {}`\n",
+            answer.base
+        ));
+    }
     for application in &answer.applications {
         if let Some(secret) = &application.client_secret {
             text.push_str(&format!(

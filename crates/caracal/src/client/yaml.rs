@@ -43,6 +43,11 @@ impl Source {
         })
     }
 
+    /// What it is called in messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its zone.
     pub(crate) fn zone(&self) -> &str {
         &self.file.zone
@@ -79,54 +84,46 @@ impl Source {
                 ))?;
             }
         }
-        file.into_request(prune, |source| match source {
-            SecretSource::FromEnv(variable) => environment
-                .find(variable)
-                .map(SecretValue::new)
-                .ok_or_else(|| {
-                    Failure::new(format!(
-                        "{name}: the environment variable `{variable}` is not set"
-                    ))
-                    .hint("set it to the secret for the one command that applies the file")
-                }),
-            SecretSource::FromFile(path) => {
-                let path = dir.join(path);
-                let text = std::fs::read_to_string(&path)
-                    .map(zeroized)
-                    .context(format!("{name}: the secret in `{}`", path.display()))?;
-                let secret = text.expose();
-                let secret = secret.strip_suffix('\n').unwrap_or(secret);
-                Ok(SecretValue::new(
-                    secret.strip_suffix('\r').unwrap_or(secret),
-                ))
-            }
-            SecretSource::Value(value) => Ok(value.clone()),
+        file.into_request(prune, |source| {
+            read_secret(source, &dir, environment).map_err(|failure| Failure {
+                message: format!("{name}: {}", failure.message),
+                ..failure
+            })
         })
+    }
+}
+
+/// A secret from where it is named; a path is meant beside `dir`.
+pub(crate) fn read_secret(
+    source: &SecretSource,
+    dir: &Path,
+    environment: &Environment,
+) -> Outcome<SecretValue> {
+    match source {
+        SecretSource::FromEnv(variable) => {
+            let found = environment.find(variable).map(SecretValue::new);
+            found.ok_or_else(|| {
+                Failure::new(format!("the environment variable `{variable}` is not set"))
+                    .hint("set it to the secret for this one command")
+            })
+        }
+        SecretSource::FromFile(path) => {
+            let path = dir.join(path);
+            let text = std::fs::read_to_string(&path)
+                .map(zeroized)
+                .context(format!("the secret in `{}`", path.display()))?;
+            let secret = text.expose();
+            let secret = secret.strip_suffix('\n').unwrap_or(secret);
+            Ok(SecretValue::new(
+                secret.strip_suffix('\r').unwrap_or(secret),
+            ))
+        }
+        SecretSource::Value(value) => Ok(value.clone()),
     }
 }
 
 fn zeroized(text: String) -> SecretValue {
     SecretValue::new(text)
-}
-
-/// Merges requests of the same zone, in the order of the files.
-pub(crate) fn merge(requests: Vec<ApplyRequest>) -> Vec<ApplyRequest> {
-    let mut merged: Vec<ApplyRequest> = Vec::new();
-    for request in requests {
-        match merged
-            .iter_mut()
-            .find(|earlier| earlier.zone == request.zone)
-        {
-            Some(earlier) => {
-                earlier.applications.extend(request.applications);
-                earlier.providers.extend(request.providers);
-                earlier.resources.extend(request.resources);
-                earlier.policies.extend(request.policies);
-            }
-            None => merged.push(request),
-        }
-    }
-    merged
 }
 
 pub(crate) fn parse(text: &str, shown: &str) -> Outcome<ZoneFile> {
@@ -242,24 +239,5 @@ mod tests {
             .into_request(false, &Environment::default())
             .unwrap_err();
         assert!(missing.message.contains("`KEY`"));
-    }
-
-    #[test]
-    fn files_of_one_zone_become_one_request() {
-        let request = |zone: &str, name: &str| ApplyRequest {
-            zone: Some(zone.to_owned()),
-            applications: vec![caracal_wire::ApplicationBody {
-                name: name.to_owned(),
-                labels: Vec::new(),
-            }],
-            ..ApplyRequest::default()
-        };
-        let merged = merge(vec![
-            request("a", "x"),
-            request("b", "y"),
-            request("a", "z"),
-        ]);
-        assert_eq!(merged.len(), 2);
-        assert_eq!(merged.first().unwrap().applications.len(), 2);
     }
 }

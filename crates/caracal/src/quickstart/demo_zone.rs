@@ -151,5 +151,6 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
             cedar: POLICY.to_owned(),
         }],
         prune: false,
+        base: None,
     }
 }

@@ -5,28 +5,75 @@ use std::path::Path;
 use std::time::Duration;
 
 use caracal_core::Secret;
-use caracal_crypto::MasterKey;
+use caracal_crypto::{Keyring, MasterKey};
+use caracal_engine::NewMasterKey;
 
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::replace;
+use crate::home::{Home, replace};
 use crate::process;
 use crate::server::Settings;
 
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
+/// The name of the key file.
+const FILE: &str = "master.key";
+/// The name of the file with the key before.
+const PREVIOUS_FILE: &str = "master.key.previous";
+
+/// The master keys, and what a running server can do about them.
+pub(crate) struct MasterKeys {
+    /// The key that seals, and those before it that open.
+    pub(crate) ring: Keyring,
+    /// Where the key that seals comes from.
+    pub(crate) place: String,
+    /// How a running server gets a new one; none when only a restart brings one.
+    pub(crate) new_key: Option<NewMasterKey>,
+}
+
+/// The master key with those before it, from everywhere that names one.
+pub(crate) fn load(settings: &Settings) -> Outcome<MasterKeys> {
+    let mut ring = Keyring::new(load_current(settings)?);
+    if let Some(text) = &settings.master_key_previous {
+        ring = ring.with_older(parse(text, "`CARACAL_MASTER_KEY_PREVIOUS`")?);
+    }
+    if let Some(command) = &settings.master_key_previous_command {
+        let name = "master_key_previous_command";
+        ring = ring.with_older(from_command(command, name)?);
+    }
+    let previous = settings.home.join(PREVIOUS_FILE);
+    if previous.exists() {
+        ring = ring.with_older(from_file(&previous)?);
+    }
+    let place = if settings.master_key.is_some() {
+        "`CARACAL_MASTER_KEY`".to_owned()
+    } else if settings.master_key_command.is_some() {
+        "`master_key_command`".to_owned()
+    } else {
+        format!("`{}`", settings.home.join(FILE).display())
+    };
+    let in_file = settings.master_key.is_none() && settings.master_key_command.is_none();
+    let home = settings.home.clone();
+    let new_key = in_file.then(|| -> NewMasterKey {
+        Box::new(move || rotate_file(&home).map_err(|failure| failure.message))
+    });
+    Ok(MasterKeys {
+        ring,
+        place,
+        new_key,
+    })
+}
+
 /// The master key: from the environment, else from the operator's command, else from the
 /// home's key file. The file is made at the first start, and never when there is data that
 /// another key has sealed.
-pub(crate) fn load(settings: &Settings) -> Outcome<MasterKey> {
+fn load_current(settings: &Settings) -> Outcome<MasterKey> {
     if let Some(text) = &settings.master_key {
         return parse(text, "`CARACAL_MASTER_KEY`");
     }
     if let Some(command) = &settings.master_key_command {
-        let output = process::output_of(command, COMMAND_LIMIT)
-            .context("the command of `master_key_command` failed")?;
-        return parse(&Secret::new(output), "the output of `master_key_command`");
+        return from_command(command, "master_key_command");
     }
-    let path = settings.home.join("master.key");
+    let path = settings.home.join(FILE);
     if !path.exists() {
         if settings.home.has_state() {
             return Err(Failure::new(format!("there is data in `{}`, but its key `{}` is missing",
@@ -34,16 +81,52 @@ pub(crate) fn load(settings: &Settings) -> Outcome<MasterKey> {
             .hint("restore the key from your backup; without it the data cannot be opened, and `caracal purge` starts anew"));
         }
         let key = MasterKey::generate();
-        let mut text = key.to_text().expose().to_vec();
-        text.push(b'\n');
-        let written = replace(&path, &text);
-        // The copy that was written; the key's own memory wipes itself.
-        drop(Secret::new(text));
-        written.context(format!("`{}` cannot be written", path.display()))?;
+        write(&path, &key)?;
         return Ok(key);
     }
-    check_key_file(&path)?;
-    let text = std::fs::read(&path).context(format!("`{}`", path.display()))?;
+    from_file(&path)
+}
+
+/// Puts a new key into the key file. The old one is on stable storage under its new name before
+/// the file changes, so that an end at any point leaves a home that opens.
+fn rotate_file(home: &Home) -> Outcome<MasterKey> {
+    let (path, previous) = (home.join(FILE), home.join(PREVIOUS_FILE));
+    let held = from_file(&path)?;
+    if previous.exists() {
+        // As a rotation that ended between its two steps leaves it.
+        let is_same = from_file(&previous)?.id() == held.id();
+        if !is_same {
+            return Err(Failure::new(format!(
+                "`{}` still holds the key of the rotation before: keep it with the backups from \
+                 that time and take it away, then rotate again",
+                previous.display()
+            )));
+        }
+    }
+    write(&previous, &held)?;
+    let key = MasterKey::generate();
+    write(&path, &key)?;
+    Ok(key)
+}
+
+fn write(path: &Path, key: &MasterKey) -> Outcome<()> {
+    let mut text = key.to_text().expose().to_vec();
+    text.push(b'\n');
+    let written = replace(path, &text);
+    // The copy that was written; the key's own memory wipes itself.
+    drop(Secret::new(text));
+    written.context(format!("`{}` cannot be written", path.display()))
+}
+
+fn from_command(command: &str, name: &str) -> Outcome<MasterKey> {
+    let output = process::output_of(command, COMMAND_LIMIT)
+        .context(format!("the command of `{name}` failed"))?;
+    parse(&Secret::new(output), &format!("the output of `{name}`"))
+}
+
+fn from_file(path: &Path) -> Outcome<MasterKey> {
+    check_key_file(path)?;
+    let text = std::fs::read(path).context(format!("`{}`", path.display()))?;
     parse(&Secret::new(text), &format!("`{}`", path.display()))
 }
 
@@ -83,7 +166,6 @@ mod tests {
 
     use super::*;
     use crate::environment::Environment;
-    use crate::home::Home;
     use crate::server::SettingsLayer;
 
     fn settings(dir: &tempfile::TempDir, env: Environment) -> Settings {
@@ -95,12 +177,12 @@ mod tests {
     fn a_key_is_made_once_and_never_beside_data() {
         let dir = tempfile::tempdir().unwrap();
         let settings = settings(&dir, Environment::default());
-        let first = load(&settings).unwrap().id();
+        let first = load(&settings).unwrap().ring.current_id();
         let path = dir.path().join("master.key");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(load(&settings).unwrap().id(), first);
+        assert_eq!(load(&settings).unwrap().ring.current_id(), first);
         std::fs::write(dir.path().join("state.db"), "").unwrap();
-        assert_eq!(load(&settings).unwrap().id(), first);
+        assert_eq!(load(&settings).unwrap().ring.current_id(), first);
         std::fs::remove_file(&path).unwrap();
         assert!(load(&settings).err().unwrap().message.contains("missing"));
         assert!(!path.exists());
@@ -128,14 +210,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = ("11".repeat(32), "22".repeat(32));
         let echo = format!("echo {b}");
-        let id = |text: &str| MasterKey::from_text(text).unwrap().id();
-        let env = Environment::from([
+        let id = |text: &str| Keyring::new(MasterKey::from_text(text).unwrap()).current_id();
+        let env = Environment::from([("CARACAL_MASTER_KEY", a.as_str())]);
+        assert_eq!(
+            load(&settings(&dir, env)).unwrap().ring.current_id(),
+            id(&a)
+        );
+        let env = Environment::from([("CARACAL_MASTER_KEY_COMMAND", echo.as_str())]);
+        assert_eq!(
+            load(&settings(&dir, env)).unwrap().ring.current_id(),
+            id(&b)
+        );
+        let both = Environment::from([
             ("CARACAL_MASTER_KEY", a.as_str()),
             ("CARACAL_MASTER_KEY_COMMAND", echo.as_str()),
         ]);
-        assert_eq!(load(&settings(&dir, env)).unwrap().id(), id(&a));
-        let env = Environment::from([("CARACAL_MASTER_KEY_COMMAND", echo.as_str())]);
-        assert_eq!(load(&settings(&dir, env)).unwrap().id(), id(&b));
+        let home = Home::find(Some(dir.path()), &Environment::default()).unwrap();
+        let refused = Settings::resolve(home, SettingsLayer::default(), &both, true);
+        assert!(refused.err().unwrap().message.contains("both"));
         assert!(!dir.path().join("master.key").exists());
         let env = Environment::from([("CARACAL_MASTER_KEY_COMMAND", "echo wrong-secret")]);
         assert!(
@@ -145,5 +237,58 @@ mod tests {
                 .message
                 .contains("wrong-secret")
         );
+    }
+
+    #[test]
+    fn every_key_before_opens_and_a_bad_one_is_told_by_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b, c) = ("11".repeat(32), "22".repeat(32), "33".repeat(32));
+        let echo = format!("echo {b}");
+        let env = || {
+            Environment::from([
+                ("CARACAL_MASTER_KEY", a.as_str()),
+                ("CARACAL_MASTER_KEY_PREVIOUS", a.as_str()),
+                ("CARACAL_MASTER_KEY_PREVIOUS_COMMAND", echo.as_str()),
+            ])
+        };
+        let previous = dir.path().join("master.key.previous");
+        replace(&previous, c.as_bytes()).unwrap();
+        let loaded = load(&settings(&dir, env())).unwrap();
+        assert_eq!(loaded.ring.older_ids().len(), 2, "the same key is one key");
+        assert!(loaded.new_key.is_none() && loaded.place.contains("CARACAL_MASTER_KEY"));
+        replace(&previous, &c.as_bytes()[..63]).unwrap();
+        let refused = load(&settings(&dir, env())).err().unwrap();
+        assert!(refused.message.contains("master.key.previous"), "{refused}");
+        std::fs::remove_file(&previous).unwrap();
+        let env = Environment::from([
+            ("CARACAL_MASTER_KEY", a.as_str()),
+            ("CARACAL_MASTER_KEY_PREVIOUS", "short"),
+        ]);
+        let refused = load(&settings(&dir, env)).err().unwrap();
+        assert!(
+            refused.message.contains("CARACAL_MASTER_KEY_PREVIOUS"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_new_key_in_the_file_leaves_the_old_one_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(&dir, Environment::default());
+        let first = load(&settings).unwrap();
+        let before = first.ring.current_id();
+        // As an end between the two steps leaves it: rotating again goes on from there.
+        std::fs::copy(dir.path().join(FILE), dir.path().join(PREVIOUS_FILE)).unwrap();
+        assert_eq!(
+            load(&settings).unwrap().ring.older_ids(),
+            Vec::<String>::new()
+        );
+        let made = first.new_key.unwrap()().unwrap();
+        let now = load(&settings).unwrap().ring;
+        assert_eq!(now.current_id(), Keyring::new(made).current_id());
+        assert_eq!(now.older_ids(), [before]);
+        let again = load(&settings).unwrap().new_key.unwrap()().err().unwrap();
+        assert!(again.contains("take it away"), "{again}");
+        assert_eq!(load(&settings).unwrap().ring.current_id(), now.current_id());
     }
 }

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use caracal_connection::Stopping;
 use caracal_core::NodeId;
-use caracal_crypto::Keyring;
 use caracal_egress::{Egress, EgressRules};
-use caracal_engine::{Clock, Engine, EngineConfig};
+use caracal_engine::{Clock, Engine, EngineConfig, KeyCare, StartError};
 use caracal_store::{Embedded, OpenOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +21,7 @@ use crate::home::{DoorRecord, HomeLock, Ports, StackRecord};
 use crate::restore;
 use crate::server::disk::DiskWatch;
 use crate::server::listen::bind;
+use crate::server::master_key::MasterKeys;
 use crate::server::metrics::Metrics;
 use crate::server::{Door, Flood, LogTarget, Settings, checkpoints, master_key, signals, socket};
 
@@ -55,10 +55,10 @@ async fn run(
 ) -> Outcome<()> {
     let lock = HomeLock::take(&settings.home)?;
     restore::refuse_unfinished(&settings.home)?;
-    let key = master_key::load(&settings)?;
+    let keys = master_key::load(&settings)?;
     let listeners = listen(&settings)?;
     let plan = Plan::new(&settings, &listeners)?;
-    let engine = start_engine(&settings, &plan, Keyring::new(key)).await?;
+    let engine = start_engine(&settings, &plan, keys).await?;
     engine.show_metrics(metrics.source(settings.home.dir(), !settings.behind_proxy));
     let egress = Egress::new(EgressRules {
         allow_private: settings.allow_private,
@@ -199,7 +199,7 @@ impl Plan {
     }
 }
 
-async fn start_engine(settings: &Settings, plan: &Plan, keyring: Keyring) -> Outcome<Engine> {
+async fn start_engine(settings: &Settings, plan: &Plan, keys: MasterKeys) -> Outcome<Engine> {
     let dir = settings.home.dir().to_owned();
     let store =
         tokio::task::spawn_blocking(move || Embedded::open(&dir, OpenOptions::default())).await;
@@ -227,6 +227,23 @@ async fn start_engine(settings: &Settings, plan: &Plan, keyring: Keyring) -> Out
         gateway_url: plan.url(Door::Gateway).to_owned(),
         allow_private: settings.allow_private,
     };
-    let engine = Engine::start(config, store.clone(), store, keyring, clock).await;
-    engine.map_err(|error| Failure::new(format!("the stack cannot start: {error}")))
+    let engine = Engine::start(config, store.clone(), store, keys.ring, clock).await;
+    let engine = engine.map_err(|error| {
+        let failure = Failure::new(format!("the stack cannot start: {error}"));
+        match error {
+            StartError::MasterKeyMissing(_) => failure.hint(
+                "is this the right master key? after a rotation the key before is needed too, as \
+                 `CARACAL_MASTER_KEY_PREVIOUS` or in `master.key.previous`, until `caracal key status` \
+                 says that it can go",
+            ),
+            _ => failure,
+        }
+    })?;
+    let days = settings.zone_key_days.map(i64::from);
+    engine.set_key_care(KeyCare {
+        zone_key_life: days.map(|days| jiff::SignedDuration::from_hours(days.saturating_mul(24))),
+        master_key_place: keys.place,
+        new_master_key: keys.new_key,
+    });
+    Ok(engine)
 }

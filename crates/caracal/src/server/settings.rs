@@ -20,6 +20,9 @@ use crate::home::Home;
 use crate::server::listen::ListenSpec;
 use crate::server::{DiskRules, Door, LogSize};
 
+/// How many days a zone's key signs when nothing is said.
+const ZONE_KEY_DAYS: u32 = 90;
+
 /// Everything that a server is told, checked.
 pub(crate) struct Settings {
     /// The home.
@@ -46,6 +49,12 @@ pub(crate) struct Settings {
     pub(crate) behind_proxy: bool,
     /// How much of the server anybody may take.
     pub(crate) limits: DoorLimits,
+    /// The master key before this one.
+    pub(crate) master_key_previous: Option<Secret>,
+    /// The command that gives the master key before this one.
+    pub(crate) master_key_previous_command: Option<String>,
+    /// How many days a zone's key signs; none: for ever.
+    pub(crate) zone_key_days: Option<u32>,
     /// True: resources may ask for loopback and private upstreams.
     pub(crate) allow_private: bool,
 }
@@ -101,7 +110,19 @@ impl Settings {
                 .as_ref()
                 .is_some_and(|all| !all.is_empty());
         let limits = DoorLimits::of(&layer)?;
-        let master_key = environment.find("CARACAL_MASTER_KEY");
+        let secret = |name: &str| {
+            environment
+                .find(name)
+                .map(|text| Secret::from(text.to_owned()))
+        };
+        let master_key = secret("CARACAL_MASTER_KEY");
+        if master_key.is_some() && layer.master_key_command.is_some() {
+            return Err(Failure::usage(
+                "both `CARACAL_MASTER_KEY` and `CARACAL_MASTER_KEY_COMMAND` (`master_key_command`) name the master key",
+            )
+            .hint("keep one; during a rotation the key before belongs into `CARACAL_MASTER_KEY_PREVIOUS`"));
+        }
+        let zone_key_days = check_days(layer.zone_key_days.unwrap_or(ZONE_KEY_DAYS))?;
         Ok(Self {
             home,
             doors,
@@ -114,8 +135,11 @@ impl Settings {
                 reserve: layer.disk_reserve.map(|size| size.0),
             },
             checkpoint_file: layer.checkpoint_file,
-            master_key: master_key.map(|text| Secret::from(text.to_owned())),
+            master_key,
             master_key_command: layer.master_key_command,
+            master_key_previous: secret("CARACAL_MASTER_KEY_PREVIOUS"),
+            master_key_previous_command: layer.master_key_previous_command,
+            zone_key_days,
             behind_proxy,
             limits,
             allow_private: layer.allow_private.unwrap_or(local),
@@ -151,6 +175,17 @@ fn log_size(bytes: Option<ByteSize>, files: Option<u32>) -> Outcome<LogSize> {
         size.files = files;
     }
     Ok(size)
+}
+
+fn check_days(days: u32) -> Outcome<Option<u32>> {
+    match days {
+        0 => Ok(None),
+        1..=3650 => Ok(Some(days)),
+        _ => Err(Failure::usage(format!(
+            "a zone's key cannot sign for {days} days (`CARACAL_ZONE_KEY_DAYS`)"
+        ))
+        .hint("use 1 to 3650 days, or 0 for no rotation by itself")),
+    }
 }
 
 fn parse_doors(names: &[String]) -> Outcome<BTreeSet<Door>> {

@@ -5,12 +5,12 @@ use caracal_core::{
 };
 use caracal_crypto::SecretText;
 
-use super::Plan;
+use super::{ChangedObject, Plan};
 use crate::view::Stored;
 use crate::{AdminError, ApplicationSpec, FieldError};
 
 /// The prefix of client secrets, for scanners that look for leaked secrets.
-const CLIENT_SECRET_PREFIX: &str = "caracal_secret_";
+pub(crate) const CLIENT_SECRET_PREFIX: &str = "caracal_secret_";
 
 impl Plan<'_> {
     /// Creates or changes an application; a new one gets a client secret.
@@ -49,6 +49,8 @@ impl Plan<'_> {
             &value.name,
             value.id.to_string(),
         );
+        let before = held.as_ref().map(|h| ChangedObject::application(&h.value));
+        self.detail(before, Some(ChangedObject::application(&value)));
         let name = value.name.clone();
         self.applications.insert(
             id,

@@ -2,7 +2,7 @@
 
 use caracal_core::{AllowedHost, EventType, Kind, Provider, ProviderId, SealedSecret, Version};
 
-use super::Plan;
+use super::{ChangedObject, Plan, SecretChange};
 use crate::provider_seal::provider_context;
 use crate::view::Stored;
 use crate::{AdminError, FieldError, ProviderSpec, Upstream};
@@ -51,9 +51,14 @@ impl Plan<'_> {
         if self.errors.len() > before {
             return Ok(());
         }
+        let had_secret = held.as_ref().is_some_and(|h| h.value.secret.is_some());
+        let mut secret = had_secret.then_some(SecretChange::Removed);
         if spec.kind.needs_secret() {
             match self.seal_secret(spec, &value, held.as_ref().map(|h| &h.value)) {
-                Ok(sealed) => value.secret = Some(sealed),
+                Ok((sealed, change)) => {
+                    value.secret = Some(sealed);
+                    secret = Some(change);
+                }
                 Err(error) => {
                     self.errors.push(FieldError {
                         field: at(&error.field),
@@ -88,6 +93,11 @@ impl Plan<'_> {
             &value.name,
             id.to_string(),
         );
+        let before = held.as_ref().map(|h| ChangedObject::provider(&h.value));
+        self.detail(before, Some(ChangedObject::provider(&value)));
+        if let Some(line) = self.lines.last_mut() {
+            line.secret = secret;
+        }
         let name = value.name.clone();
         self.providers.insert(
             id.uuid(),
@@ -120,14 +130,14 @@ impl Plan<'_> {
         spec: &ProviderSpec,
         value: &Provider,
         held: Option<&Provider>,
-    ) -> Result<SealedSecret, FieldError> {
+    ) -> Result<(SealedSecret, SecretChange), FieldError> {
         let zone = self.view.zone.value.id;
         let keyring = self.engine.keyring();
         let sealed = held.and_then(|h| h.secret.as_ref().map(|sealed| (h, sealed)));
         let Some(secret) = &spec.secret else {
             return match sealed {
                 Some((held, sealed)) if held.allowed_hosts == value.allowed_hosts => {
-                    Ok(sealed.clone())
+                    Ok((sealed.clone(), SecretChange::Unchanged))
                 }
                 Some(_) => Err(
                     FieldError::new("secret", "the secret is sealed for other hosts")
@@ -136,17 +146,25 @@ impl Plan<'_> {
                 None => Err(FieldError::new("secret", "a new provider needs its secret")),
             };
         };
-        // The same secret for the same hosts is no change, so that `apply` is idempotent.
-        if let Some((held, sealed)) = sealed
-            && held.allowed_hosts == value.allowed_hosts
-            && keyring
-                .open(sealed, &provider_context(zone, held))
-                .is_ok_and(|old| caracal_crypto::constant_time_eq(old.expose(), secret.expose()))
-        {
-            return Ok(sealed.clone());
+        let mut change = SecretChange::Set;
+        if let Some((held, sealed)) = sealed {
+            let old = keyring.open(sealed, &provider_context(zone, held));
+            change = match old {
+                Err(_) => SecretChange::Unknown,
+                Ok(old) if caracal_crypto::constant_time_eq(old.expose(), secret.expose()) => {
+                    // The same secret for the same hosts is no change, so that `apply` is
+                    // idempotent.
+                    if held.allowed_hosts == value.allowed_hosts {
+                        return Ok((sealed.clone(), SecretChange::Unchanged));
+                    }
+                    SecretChange::Unchanged
+                }
+                Ok(_) => SecretChange::Changed,
+            };
         }
         keyring
             .seal(secret, &provider_context(zone, value))
+            .map(|sealed| (sealed, change))
             .map_err(|e| FieldError::new("secret", format!("the secret cannot be sealed: {e}")))
     }
 }

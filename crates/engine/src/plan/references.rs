@@ -25,10 +25,15 @@ impl Plan<'_> {
                 continue;
             };
             let Some(provider) = self.providers.find(name.as_str()) else {
-                errors.push(FieldError::new(
-                    at("provider"),
-                    format!("no provider `{name}`"),
-                ));
+                let error = FieldError::new(at("provider"), format!("no provider `{name}`"));
+                let is_pruned = self.view.providers.find(name.as_str()).is_some();
+                errors.push(if is_pruned {
+                    error.hint(format!(
+                        "this change removes it, and the resource uses it: name `{name}` in the file too"
+                    ))
+                } else {
+                    error
+                });
                 continue;
             };
             let Ok(upstream) = Upstream::parse(&resource.upstream) else {

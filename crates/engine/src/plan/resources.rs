@@ -2,7 +2,7 @@
 
 use caracal_core::{EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version};
 
-use super::Plan;
+use super::{ChangedObject, Plan};
 use crate::view::Stored;
 use crate::{AdminError, FieldError, ResourceEntry, ResourceSpec};
 
@@ -51,6 +51,8 @@ impl Plan<'_> {
             &value.name,
             id.to_string(),
         );
+        let before = held.as_ref().map(|h| ChangedObject::resource(&h.value));
+        self.detail(before, Some(ChangedObject::resource(&value)));
         let name = value.name.clone();
         self.resources.insert(
             id.uuid(),

@@ -11,12 +11,12 @@ use caracal_store::{CommitRecord, Snapshot, Write};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{PolicyCache, Remembered, Stored, StoredBundle, Table, ZoneKeys, ZoneView};
+use super::{PolicyCache, Remembered, SecretUse, Stored, StoredBundle, Table, ZoneKeys, ZoneView};
 use crate::{ResourceEntry, StartError};
 
 /// Builds views. Holds what that needs besides documents.
 pub(crate) struct Loader {
-    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) keyring: arc_swap::ArcSwap<Keyring>,
     pub(crate) policies: Arc<PolicyCache>,
 }
 
@@ -43,7 +43,7 @@ impl Loader {
         position: Position,
     ) -> Result<ZoneView, StartError> {
         let zone: Zone = parse(document)?;
-        let keys = Arc::new(ZoneKeys::open(&zone, &self.keyring)?);
+        let keys = Arc::new(ZoneKeys::open(&zone, &self.keyring.load())?);
         Ok(ZoneView {
             position,
             zone: Arc::new(Stored {
@@ -60,6 +60,7 @@ impl Loader {
             revocations: imbl::HashMap::new(),
             anchors: imbl::HashMap::new(),
             remembered: imbl::HashMap::new(),
+            secret_uses: imbl::HashMap::new(),
             policy: None,
         })
     }
@@ -100,7 +101,7 @@ impl Loader {
         match document.kind {
             Kind::Zone => {
                 let zone: Zone = parse(document)?;
-                view.keys = Arc::new(ZoneKeys::open(&zone, &self.keyring)?);
+                view.keys = Arc::new(ZoneKeys::open(&zone, &self.keyring.load())?);
                 view.zone = Arc::new(Stored {
                     version,
                     value: zone,
@@ -155,6 +156,11 @@ impl Loader {
                 view.remembered
                     .insert(document.id, Arc::new(Stored { version, value }));
             }
+            Kind::SecretUse => {
+                let value: SecretUse = parse(document)?;
+                view.secret_uses
+                    .insert(document.id, Arc::new(Stored { version, value }));
+            }
         }
         Ok(())
     }
@@ -207,6 +213,9 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         }
         Kind::Idempotency => {
             view.remembered.remove(&id);
+        }
+        Kind::SecretUse => {
+            view.secret_uses.remove(&id);
         }
     }
 }

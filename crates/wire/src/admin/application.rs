@@ -38,6 +38,9 @@ pub struct ApplicationView {
 /// A client secret, without the secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientSecretView {
+    /// Its id.
+    #[serde(default)]
+    pub id: String,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -45,6 +48,39 @@ pub struct ClientSecretView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute; an hour older at most after a restart. Only in the
+    /// list of an application's secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// How a new client secret takes the place of the old one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateSecretBody {
+    /// For how long the old secret is accepted beside the new one. Default 86400, a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 2592000)]
+    pub overlap_seconds: Option<u64>,
+    /// True: every old secret ends at once. Not together with `overlap_seconds`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoke_old: bool,
+}
+
+/// A new client secret with its only copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotatedSecret {
+    /// The id of the application.
+    pub application: String,
+    /// The new secret.
+    #[serde(flatten)]
+    pub secret: ClientSecretView,
+    /// The client secret; the server keeps only its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// The secrets that are accepted beside it until they expire.
+    pub older: Vec<ClientSecretView>,
 }
 
 /// A newly registered application with the only copy of its client secret.

@@ -29,6 +29,10 @@ pub struct ApplyRequest {
     /// True: the zone holds exactly this afterwards; what is not named is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,
+    /// The `base` of an earlier answer: when the configuration was changed since, nothing is
+    /// done (412 `base_mismatch`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 /// What an apply did, or with `dry_run` would do.
@@ -49,6 +53,9 @@ pub struct ApplyAnswer {
     /// The changes.
     #[serde(default)]
     pub changed: Vec<AppliedChange>,
+    /// Names the configuration that this was decided on.
+    #[serde(default)]
+    pub base: String,
     /// True when nothing was written because `dry_run` was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -84,6 +91,21 @@ pub struct AppliedObject {
     pub name: String,
 }
 
+/// One field of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedField {
+    /// The field, as in a zone file; for a bundle `policies.NAME`.
+    pub field: String,
+    /// The value before; none when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<serde_json::Value>,
+    /// The value after; none when there is none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<serde_json::Value>,
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppliedChange {
@@ -93,4 +115,11 @@ pub struct AppliedChange {
     pub noun: String,
     /// Its name; for a bundle its version.
     pub name: String,
+    /// What differs, field by field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<ChangedField>,
+    /// What happens to a provider's secret: `set`, `changed`, `unchanged`, `removed`, or `unknown`
+    /// when the stored one cannot be opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }

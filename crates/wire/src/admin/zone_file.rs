@@ -50,6 +50,7 @@ impl ZoneFile {
             resources: self.resources,
             policies: self.policies,
             prune,
+            base: None,
         })
     }
 }

@@ -84,6 +84,12 @@ pub(crate) struct SettingsLayer {
     /// Requests of authenticated clients that the STS answers at a time [env: CARACAL_STS_PLACES; default: 512]
     #[arg(long, value_name = "COUNT")]
     pub(crate) sts_places: Option<u32>,
+    /// A command that prints the master key before this one, while secrets are sealed again [env: CARACAL_MASTER_KEY_PREVIOUS_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) master_key_previous_command: Option<String>,
+    /// Days until a zone's signing key is replaced by itself; 0: never [env: CARACAL_ZONE_KEY_DAYS; default: 90]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) zone_key_days: Option<u32>,
     /// Resources may ask for loopback and private upstreams [env: CARACAL_ALLOW_PRIVATE; default: true for `up`, false for `serve`]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private: Option<bool>,
@@ -172,6 +178,8 @@ impl SettingsLayer {
             gateway_places: count("CARACAL_GATEWAY_PLACES")?,
             gateway_open_calls: count("CARACAL_GATEWAY_OPEN_CALLS")?,
             sts_places: count("CARACAL_STS_PLACES")?,
+            master_key_previous_command: text("CARACAL_MASTER_KEY_PREVIOUS_COMMAND"),
+            zone_key_days: count("CARACAL_ZONE_KEY_DAYS")?,
             allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
         })
     }
@@ -205,6 +213,10 @@ impl SettingsLayer {
             gateway_places: self.gateway_places.or(weaker.gateway_places),
             gateway_open_calls: self.gateway_open_calls.or(weaker.gateway_open_calls),
             sts_places: self.sts_places.or(weaker.sts_places),
+            master_key_previous_command: self
+                .master_key_previous_command
+                .or(weaker.master_key_previous_command),
+            zone_key_days: self.zone_key_days.or(weaker.zone_key_days),
             allow_private: self.allow_private.or(weaker.allow_private),
         }
     }
@@ -258,6 +270,14 @@ impl SettingsLayer {
             ("gateway-places", count(self.gateway_places)),
             ("gateway-open-calls", count(self.gateway_open_calls)),
             ("sts-places", count(self.sts_places)),
+            (
+                "master-key-previous-command",
+                self.master_key_previous_command.clone(),
+            ),
+            (
+                "zone-key-days",
+                self.zone_key_days.map(|days| days.to_string()),
+            ),
             ("allow-private", truth(self.allow_private)),
         ];
         let said = all

@@ -1,0 +1,192 @@
+//! Several files of one zone become one request; what they say differently is told.
+
+use std::collections::BTreeMap;
+
+use caracal_wire::{ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
+
+/// An object of a zone file.
+trait Named: Serialize + PartialEq {
+    const NOUN: &'static str;
+    fn name(&self) -> &str;
+}
+
+macro_rules! named {
+    ($($body:ty = $noun:literal),+ $(,)?) => {$(
+        impl Named for $body {
+            const NOUN: &'static str = $noun;
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    )+};
+}
+
+named! {
+    ApplicationBody = "application",
+    ProviderBody = "provider",
+    ResourceBody = "resource",
+    PolicyBody = "policy",
+}
+
+/// Where an object was said first: by zone, noun and name.
+#[derive(Default)]
+struct Origins<'f> {
+    files: BTreeMap<(String, &'static str, String), &'f str>,
+    conflicts: Vec<String>,
+}
+
+impl<'f> Origins<'f> {
+    fn extend<T: Named>(&mut self, zone: &str, file: &'f str, to: &mut Vec<T>, from: Vec<T>) {
+        for object in from {
+            let held = to.iter().find(|held| held.name() == object.name());
+            let key = (zone.to_owned(), T::NOUN, object.name().to_owned());
+            match held {
+                None => {
+                    self.files.insert(key, file);
+                    to.push(object);
+                }
+                // Said twice and alike is said once.
+                Some(held) if *held == object => {}
+                Some(held) => {
+                    let first = self.files.get(&key).copied().unwrap_or(file);
+                    let place = if first == file {
+                        format!("twice in {file}")
+                    } else {
+                        format!("in {first} and in {file}")
+                    };
+                    self.conflicts.push(format!(
+                        "the {} `{}` is written differently {place}: {}",
+                        T::NOUN,
+                        object.name(),
+                        differing(held, &object).join(", ")
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// The names of the fields in which two objects differ; never their values, which may be secrets.
+fn differing(a: &impl Serialize, b: &impl Serialize) -> Vec<String> {
+    let fields = |object: Result<Value, _>| match object {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (a, b) = (
+        fields(serde_json::to_value(a)),
+        fields(serde_json::to_value(b)),
+    );
+    let mut names: Vec<_> = a.keys().chain(b.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differ = names
+        .into_iter()
+        .filter(|name| a.get(*name) != b.get(*name));
+    differ.map(|name| format!("`{name}`")).collect()
+}
+
+/// Merges requests of the same zone, each with the file it came from, in the order of the files.
+pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyRequest>> {
+    let mut merged: Vec<ApplyRequest> = Vec::new();
+    let mut origins = Origins::default();
+    for (file, request) in requests {
+        let zone = request.zone.clone().unwrap_or_default();
+        let at = merged
+            .iter()
+            .position(|earlier| earlier.zone == request.zone);
+        let empty = ApplyRequest {
+            zone: request.zone,
+            prune: request.prune,
+            ..ApplyRequest::default()
+        };
+        let mut to = at.map_or(empty, |at| merged.swap_remove(at));
+        origins.extend(&zone, file, &mut to.applications, request.applications);
+        origins.extend(&zone, file, &mut to.providers, request.providers);
+        origins.extend(&zone, file, &mut to.resources, request.resources);
+        origins.extend(&zone, file, &mut to.policies, request.policies);
+        let at = at.unwrap_or(merged.len());
+        merged.push(to);
+        // Where it was.
+        let last = merged.len().saturating_sub(1);
+        merged.swap(at, last);
+    }
+    if origins.conflicts.is_empty() {
+        return Ok(merged);
+    }
+    Err(Failure::usage(origins.conflicts.join("\n"))
+        .hint("say each object once, or everywhere alike"))
+}
+
+#[cfg(test)]
+mod tests {
+    use caracal_wire::SecretValue;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    fn request(zone: &str, name: &str, labels: &[&str]) -> ApplyRequest {
+        ApplyRequest {
+            zone: Some(zone.to_owned()),
+            applications: vec![ApplicationBody {
+                name: name.to_owned(),
+                labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            }],
+            ..ApplyRequest::default()
+        }
+    }
+
+    #[test]
+    fn files_of_one_zone_become_one_request() {
+        let merged = merge(vec![
+            ("`1`", request("a", "x", &[])),
+            ("`2`", request("b", "y", &[])),
+            ("`3`", request("a", "z", &[])),
+            ("`4`", request("a", "x", &[])),
+        ]);
+        let merged = merged.unwrap();
+        let zones: Vec<_> = merged.iter().map(|r| r.zone.clone().unwrap()).collect();
+        assert_eq!(zones, ["a", "b"]);
+        assert_eq!(merged.first().unwrap().applications.len(), 2);
+    }
+
+    #[test]
+    fn what_two_files_say_differently_is_told_without_secrets() {
+        let provider = |secret: &str| ProviderBody {
+            name: "p".to_owned(),
+            kind: "bearer".to_owned(),
+            header: None,
+            query: None,
+            prefix: None,
+            username: None,
+            secret: Some(SecretValue::new(secret)),
+            allowed_hosts: None,
+        };
+        let with = |labels: &[&str], secret: &str| ApplyRequest {
+            providers: vec![provider(secret)],
+            ..request("a", "x", labels)
+        };
+        let failure = merge(vec![
+            ("`1.yaml`", with(&[], "hunter2")),
+            ("`2.yaml`", with(&["l"], "hunter3")),
+        ])
+        .unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        for words in [
+            "the application `x` is written differently in `1.yaml` and in `2.yaml`: `labels`",
+            "the provider `p` is written differently in `1.yaml` and in `2.yaml`: `secret`",
+        ] {
+            assert!(failure.message.contains(words), "{failure}");
+        }
+        assert!(!failure.message.contains("hunter"), "{failure}");
+        let mut twice = request("a", "x", &[]);
+        twice
+            .applications
+            .extend(request("a", "x", &["l"]).applications);
+        let failure = merge(vec![("`1.yaml`", twice)]).unwrap_err();
+        assert!(failure.message.contains("twice in `1.yaml`"), "{failure}");
+    }
+}
