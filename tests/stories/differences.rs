@@ -134,7 +134,7 @@ fn a_difference_is_told_field_by_field_and_secrets_by_a_word() {
         "~ update application anton\n    labels: [night, support] → [night]\n",
         "~ update resource full\n",
         "    upstream: https://api.example/base → https://api.example/other\n",
-        "    cookies: pass → drop\n",
+        "    cookies: pass → not set\n",
         "      - { method: GET, path: /v1/{id}/x, scope: full:read }\n      + { method: GET, path: /v2/{id}, scope: full:read }\n",
         "~ update provider bearer\n",
         "    header: x-key\n    kind: bearer → api_key\n    secret: unchanged\n",

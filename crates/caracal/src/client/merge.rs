@@ -49,10 +49,17 @@ impl<'f> Origins<'f> {
                     self.files.insert(key, file);
                     to.push(object);
                 }
-                // Said twice and alike is said once.
-                Some(held) if *held == object => {}
                 Some(held) => {
                     let first = self.files.get(&key).copied().unwrap_or(file);
+                    if *held == object {
+                        // Files may say the same; within one it is a mistake.
+                        if first == file {
+                            let (noun, name) = (T::NOUN, object.name());
+                            self.conflicts
+                                .push(format!("the {noun} `{name}` is written twice in {file}"));
+                        }
+                        continue;
+                    }
                     let place = if first == file {
                         format!("twice in {file}")
                     } else {
@@ -188,5 +195,14 @@ mod tests {
             .extend(request("a", "x", &["l"]).applications);
         let failure = merge(vec![("`1.yaml`", twice)]).unwrap_err();
         assert!(failure.message.contains("twice in `1.yaml`"), "{failure}");
+        let mut alike = request("a", "x", &[]);
+        alike
+            .applications
+            .extend(request("a", "x", &[]).applications);
+        let failure = merge(vec![("`1.yaml`", alike)]).unwrap_err();
+        assert!(
+            failure.message.contains("written twice in `1.yaml`"),
+            "{failure}"
+        );
     }
 }

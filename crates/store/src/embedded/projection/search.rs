@@ -205,7 +205,9 @@ fn find_blocks(
     Ok(blocks.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Leaves of a log by index. Where several rows claim an index, the oldest has it.
+/// Leaves of a log by index. Where several rows claim an index, the oldest has it; and they are
+/// given in the order in which they stand in the ledger, whatever order their claims have, so that
+/// leaves that changed places are seen to have.
 pub(super) fn read(
     connection: &Connection,
     log: LogId,
@@ -217,9 +219,10 @@ pub(super) fn read(
         "SELECT block, first FROM ranges WHERE log = $1 AND last >= $2 ORDER BY first, block",
     )?;
     let mut ranges = ranges.query((&log, signed(first)))?;
-    let mut events = connection
-        .prepare_cached("SELECT seq, body FROM ledger.events WHERE seq >= $1 AND seq < $2")?;
-    // Each index with the lowest number that claims it.
+    let mut events = connection.prepare_cached(
+        "SELECT seq, body FROM ledger.events WHERE seq >= $1 AND seq < $2 ORDER BY seq",
+    )?;
+    // Each index with the lowest number that claims it, and what stands there.
     let mut found: BTreeMap<u64, (i64, Vec<u8>)> = BTreeMap::new();
     while let Some(range) = ranges.next()? {
         let lowest = unsigned(range.get(1)?)?;
@@ -245,8 +248,10 @@ pub(super) fn read(
             }
         }
     }
-    let leaves = found.into_iter().take(limit);
-    Ok(leaves.map(|(index, (_, leaf))| (index, leaf)).collect())
+    let (indexes, mut leaves): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    leaves.sort_unstable_by_key(|(seq, _)| *seq);
+    let leaves = leaves.into_iter().map(|(_, leaf)| leaf);
+    Ok(indexes.into_iter().zip(leaves).take(limit).collect())
 }
 
 #[cfg(test)]
