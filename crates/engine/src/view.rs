@@ -3,6 +3,7 @@
 //! A view is immutable; a commit makes the next one. Its maps are persistent, so that a
 //! commit costs what it changes and never the size of the zone.
 
+mod anchors;
 mod apply;
 mod bundles;
 mod keys;
@@ -51,7 +52,7 @@ pub(crate) struct ZoneView {
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) bundles: imbl::HashMap<BundleVersion, Arc<StoredBundle>>,
     pub(crate) revocations: imbl::HashMap<Uuid, Arc<Stored<Revocation>>>,
-    pub(crate) anchors: imbl::HashMap<Anchor, imbl::Vector<Uuid>>,
+    pub(crate) anchors: anchors::Anchors,
     pub(crate) remembered: imbl::HashMap<Uuid, Arc<Stored<Remembered>>>,
     /// By application.
     pub(crate) secret_uses: imbl::HashMap<Uuid, Arc<Stored<SecretUse>>>,
@@ -113,9 +114,7 @@ impl ZoneView {
         anchor: Anchor,
     ) -> impl Iterator<Item = &Arc<Stored<Revocation>>> {
         self.anchors
-            .get(&anchor)
-            .into_iter()
-            .flatten()
+            .of(anchor)
             .filter_map(|id| self.revocations.get(id))
     }
 

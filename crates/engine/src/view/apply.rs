@@ -58,7 +58,7 @@ impl Loader {
             tokens: Table::default(),
             bundles: imbl::HashMap::new(),
             revocations: imbl::HashMap::new(),
-            anchors: imbl::HashMap::new(),
+            anchors: super::anchors::Anchors::default(),
             remembered: imbl::HashMap::new(),
             secret_uses: imbl::HashMap::new(),
             policy: None,
@@ -143,10 +143,7 @@ impl Loader {
             Kind::Revocation => {
                 let value: Revocation = parse(document)?;
                 if !view.revocations.contains_key(&document.id) {
-                    view.anchors
-                        .entry(value.anchor)
-                        .or_default()
-                        .push_back(document.id);
+                    view.anchors.add(value.anchor, document.id);
                 }
                 view.revocations
                     .insert(document.id, Arc::new(Stored { version, value }));
@@ -205,10 +202,8 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
             }
         }
         Kind::Revocation => {
-            if let Some(stored) = view.revocations.remove(&id)
-                && let Some(ids) = view.anchors.get_mut(&stored.value.anchor)
-            {
-                ids.retain(|own| *own != id);
+            if let Some(stored) = view.revocations.remove(&id) {
+                view.anchors.remove(stored.value.anchor, id);
             }
         }
         Kind::Idempotency => {
