@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod master_key;
 mod metrics;
+mod panics;
 mod port_holder;
 mod serve;
 mod settings;
@@ -18,7 +19,7 @@ mod socket;
 
 pub(crate) use disk::DiskRules;
 pub(crate) use door::Door;
-pub(crate) use log::{Flood, LogSize, LogTarget, last_lines, numbered};
+pub(crate) use log::{Flood, LogRules, LogSize, LogTarget, last_lines, numbered};
 pub(crate) use master_key::{check_key_file, load as load_master_key};
 pub(crate) use port_holder::find_holder as find_port_holder;
 pub(crate) use serve::serve;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApplicationId, BundleVersion, EventId, LogId, Name, NodeId, ResourceIdentifier, ScopeSet,
-    SessionId, SubjectId, ZoneId,
+    SessionId, SubjectId, TraceId, ZoneId,
 };
 
 /// What happened, as `noun.verbed`.
@@ -270,6 +270,9 @@ pub struct Event {
     pub target_name: Option<Name>,
     /// When it happened, in zone time.
     pub time: Timestamp,
+    /// The trace that the client says its request belongs to (W3C Trace Context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<TraceId>,
     /// What happened.
     #[serde(rename = "type")]
     pub event_type: EventType,
@@ -316,6 +319,7 @@ impl Event {
             policy_version: None,
             status: None,
             latency_ms: None,
+            trace_id: None,
             revision: None,
             log: None,
             index: None,

@@ -25,6 +25,7 @@ mod resource;
 mod revocation;
 mod scope;
 mod secret;
+mod trace_id;
 mod upstream_protocol;
 mod zone;
 
@@ -51,5 +52,6 @@ pub use resource::{Enforcement, MandateSlot, Resource, ResourceIdentifier, Undec
 pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
+pub use trace_id::{TraceId, TraceIdError};
 pub use upstream_protocol::UpstreamProtocol;
 pub use zone::{LogKey, MandateKey, MasterKeyRecord, Zone};

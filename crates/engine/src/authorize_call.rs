@@ -223,6 +223,7 @@ impl Engine {
         let effect = answer.effect;
         let mut asked = Asked::default();
         asked.add(answer);
+        asked.tell_faults(request.request_id);
         event.policies = Some(asked.determining());
         match effect {
             Effect::Allow => Decided {
@@ -281,6 +282,7 @@ impl Engine {
         event.application = Some(claims.client_id);
         event.session = Some(claims.sid);
         event.mandate = Some(claims.jti);
+        event.trace_id = opened.trace;
         event
     }
 }

@@ -11,6 +11,7 @@ use crate::meters::meters;
 #[derive(Default)]
 pub(crate) struct Asked {
     determining: BTreeSet<Name>,
+    faulty: BTreeSet<Name>,
     pub(crate) ttl_seconds: Option<u32>,
 }
 
@@ -18,12 +19,20 @@ impl Asked {
     pub(crate) fn add(&mut self, answer: Answer) {
         for fault in &answer.errors {
             meters().policy_faults.increment(1);
-            tracing::warn!(policy = %fault.policy, error = %fault.message, "a policy failed; the request is denied");
+            self.faulty.insert(fault.policy.clone());
             self.determining.insert(fault.policy.clone());
         }
         self.determining.extend(answer.determining);
         self.determining.extend(answer.deferred);
         self.ttl_seconds = shorter(self.ttl_seconds, answer.obligations.ttl_seconds);
+    }
+
+    /// Logs the policies that could not be evaluated. What went wrong in them may quote the
+    /// request, and is for `explain`, not for the log.
+    pub(crate) fn tell_faults(&self, request_id: &str) {
+        for policy in &self.faulty {
+            tracing::warn!(request_id, %policy, "a policy failed; the request is denied");
+        }
     }
 
     /// Adds everything that was gathered elsewhere.

@@ -123,7 +123,9 @@ impl Engine {
         let mut granted = ScopeSet::default();
         for scope in candidates.iter() {
             let mut asked = Asked::default();
-            match self.ask_for_scope(client, session, &resources, scope, now, &mut asked) {
+            let answered = self.ask_for_scope(client, session, &resources, scope, now, &mut asked);
+            asked.tell_faults(&request.request_id);
+            match answered {
                 Ok(()) => {
                     granted.insert(scope.clone());
                     granting.merge(asked);

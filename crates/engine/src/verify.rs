@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use caracal_core::{Anchor, KeyId, MandateClaims, Provider, RefusalCode, Resource, Revision};
+use caracal_core::{
+    Anchor, KeyId, MandateClaims, Provider, RefusalCode, Resource, Revision, TraceId,
+};
 use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
 
 use crate::Engine;
@@ -19,12 +21,21 @@ pub struct OpenedMandate {
     pub(crate) key: KeyId,
     pub(crate) handle: Arc<ZoneHandle>,
     pub(crate) decided_on: Revision,
+    /// The trace that its events belong to.
+    pub(crate) trace: Option<TraceId>,
 }
 
 impl OpenedMandate {
     /// What it says.
     pub fn claims(&self) -> &MandateClaims {
         self.mandate.claims()
+    }
+
+    /// Says which trace the request belongs to; its events will name it.
+    #[must_use]
+    pub fn in_trace(mut self, trace: Option<TraceId>) -> Self {
+        self.trace = trace;
+        self
     }
 }
 
@@ -95,6 +106,7 @@ impl Engine {
             key,
             handle,
             decided_on,
+            trace: None,
         })
     }
 

@@ -70,7 +70,11 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if self.permit.is_some() {
-            let reason = self.connection.ended().unwrap_or("client_gone");
+            let reason = match self.connection.ended() {
+                Some(reason) => reason,
+                None if std::thread::panicking() => "internal_error",
+                None => "client_gone",
+            };
             self.finish(Some(reason));
         }
     }

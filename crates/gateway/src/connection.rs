@@ -3,7 +3,7 @@
 use caracal_connection::{Arrival, DoorRules, Transport, converse};
 
 use crate::Gateway;
-use crate::handle::handle;
+use crate::answered::answer;
 
 /// What a request leaves for its connection to know.
 pub(crate) use caracal_connection::Exchange as ConnectionState;
@@ -12,7 +12,7 @@ impl Gateway {
     /// Serves a connection that was accepted, until it ends.
     pub async fn converse(self, stream: impl Transport, arrival: Arrival, rules: &DoorRules) {
         converse(stream, arrival, rules, move |request, exchange| {
-            handle(self.clone(), exchange, request)
+            answer(self.clone(), exchange, request)
         })
         .await;
     }

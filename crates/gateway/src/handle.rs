@@ -26,6 +26,7 @@ use crate::own_endpoints::{find_own, metadata_url, reader};
 use crate::query::Query;
 use crate::refused::Refused;
 use crate::route::find_route;
+use crate::trace_context;
 
 /// How much of a refused request's body is read, and for how long, to keep the connection.
 const DRAIN_BYTES: u64 = 64 * 1024;
@@ -103,9 +104,10 @@ impl Exchange<'_> {
             method,
             uri,
             version,
-            headers,
+            mut headers,
             ..
         } = parts;
+        let trace = trace_context::clean(&mut headers);
         let (engine, config) = (&self.gateway.0.engine, &self.gateway.0.config);
         framing::check(&method, &uri, version, &headers)?;
         let path = RequestPath::parse(uri.path())
@@ -138,6 +140,7 @@ impl Exchange<'_> {
                 RefusalCode::MandateInvalid => self.failed(unopened(code)),
                 _ => unopened(code),
             })?;
+            let opened = opened.in_trace(trace);
             is_recorded = true;
             let target = engine
                 .select_resource(opened, &route.selector, self.request_id)

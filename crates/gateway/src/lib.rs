@@ -7,6 +7,7 @@
 
 mod admission;
 mod answer_body;
+mod answered;
 mod call;
 mod connection;
 mod forward;
@@ -26,6 +27,7 @@ mod own_endpoints;
 mod query;
 mod refused;
 mod route;
+mod trace_context;
 mod trailers;
 mod upload;
 

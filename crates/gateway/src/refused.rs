@@ -17,6 +17,10 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-reque
 pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("caracal-receipt");
 const REFUSAL: HeaderName = HeaderName::from_static("caracal-refusal");
 
+/// Marks a refusal on its way out with its code, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusedBy(pub(crate) &'static str);
+
 /// A refused request. An answer of this kind is never an upstream's.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -121,6 +125,13 @@ impl Refused {
         refused
     }
 
+    /// A fault of ours.
+    pub(crate) fn internal() -> Self {
+        let why = Why::Other(500, "internal_error", "the Gateway failed");
+        Self::of(why, "the request came upon a fault of the Gateway")
+            .hint("whether the upstream has seen it is not known; the log names the request")
+    }
+
     fn of(why: Why, detail: impl Into<String>) -> Self {
         Self {
             why,
@@ -205,6 +216,7 @@ impl Refused {
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let by = RefusedBy(self.reason());
         let body = match self.why {
             Why::Code(code) => RefusalBody::new(code, self.detail, request_id),
             Why::Other(status, code, title) => {
@@ -215,6 +227,7 @@ impl Refused {
         let mut answer = Response::new(AnswerBody::whole(Bytes::from(body)));
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;
+        answer.extensions_mut().insert(by);
         answer
     }
 }

@@ -12,7 +12,11 @@ use serde::Serialize;
 
 use crate::router::Sts;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("caracal-request-id");
+
+/// Marks a refusal on its way out with its code, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusedBy(pub(crate) &'static str);
 
 /// A refusal in OAuth's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,7 @@ impl Refused {
         if let Some(seconds) = self.retry_after.or(is_passing.then_some(1)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(RefusedBy(self.code));
         mark(response, request_id)
     }
 }

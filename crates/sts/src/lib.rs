@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod client;
+mod finish;
 mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

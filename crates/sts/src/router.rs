@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use caracal_engine::Engine;
 use caracal_limits::{FailureBudget, Turnstile, TurnstileLimits};
 
+use crate::finish::finish;
 use crate::{answer, introspect, metadata, metrics, revoke, token};
 
 /// The largest form that is read: 64 KiB.
@@ -54,6 +56,11 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         bad_secrets: FailureBudget::new(config.bad_secrets_per_minute),
         places: Turnstile::new("sts", config.places),
     });
+    let sts = Sts {
+        engine,
+        config,
+        limits,
+    };
     Router::new()
         .route("/oauth/2/token", post(token::issue))
         .route("/oauth/token", post(token::issue))
@@ -70,9 +77,6 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         .route("/metrics", get(metrics::page))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
-        .with_state(Sts {
-            engine,
-            config,
-            limits,
-        })
+        .layer(from_fn_with_state(sts.clone(), finish))
+        .with_state(sts)
 }

@@ -38,7 +38,11 @@ pub(crate) async fn write_outside(engine: Engine, path: &Path, shutdown: Cancell
             let target = path.to_owned();
             let bytes = text.clone().into_bytes();
             let result = tokio::task::spawn_blocking(move || replace(&target, &bytes)).await;
-            match result.map_err(std::io::Error::other).flatten() {
+            let result = result.map_err(std::io::Error::other).flatten();
+            if result.is_err() {
+                metrics::counter!("caracal_checkpoint_file_failures_total").increment(1);
+            }
+            match result {
                 Ok(()) => {
                     written = text;
                     failing = false;
@@ -54,6 +58,8 @@ pub(crate) async fn write_outside(engine: Engine, path: &Path, shutdown: Cancell
                 Err(_) => {}
             }
         }
+        let is_current = f64::from(u8::from(!failing));
+        metrics::gauge!("caracal_checkpoint_file_current").set(is_current);
         if last {
             return;
         }

@@ -1,21 +1,29 @@
 //! The server's log: to standard error, or to a file that turns over.
 
+mod count;
 mod flood;
 mod rotating;
+mod rules;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::failure::{Context, Failure, Outcome};
+use crate::failure::{Context, Outcome};
 pub(crate) use flood::Flood;
 pub(crate) use rotating::{LogGuard, LogSize, numbered};
 
+pub(crate) use rules::LogRules;
+
+use count::LineCount;
 use rotating::LogFile;
+use rules::LogFormat;
 
 /// Where the log goes.
 pub(crate) enum LogTarget {
@@ -26,34 +34,47 @@ pub(crate) enum LogTarget {
 }
 
 impl LogTarget {
-    /// Begins to log at this level, once per process. Keep the guard until the end.
-    /// [`Flood::tell`] tells what is held back.
-    pub(crate) fn install(self, level: &str, size: LogSize, flood: Flood) -> Outcome<LogGuard> {
-        let filter = EnvFilter::try_new(level).map_err(|error| {
-            Failure::usage(format!(
-                "`CARACAL_LOG` is `{level}`, which is no log level: {error}"
-            ))
-            .hint("use `error`, `warn`, `info`, `debug` or `trace`")
-        })?;
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false);
+    /// Begins to log, once per process. Lines are counted: metrics come first. Keep the guard
+    /// until the end. [`Flood::tell`] tells what is held back.
+    pub(crate) fn install(
+        self,
+        rules: &LogRules,
+        size: LogSize,
+        flood: Flood,
+    ) -> Outcome<LogGuard> {
+        let filter = rules.filter()?;
+        let lines = fmt::layer().with_ansi(false);
         let mut guard = LogGuard(None);
-        let installed = match self {
-            Self::StandardError => {
-                let subscriber = builder.with_writer(io::stderr).finish();
-                subscriber.with(flood).try_init()
-            }
-            Self::File(path) => {
+        let written: Box<dyn Layer<Registry> + Send + Sync> = match (self, rules.format) {
+            (Self::StandardError, LogFormat::Text) => lines.with_writer(io::stderr).boxed(),
+            (Self::StandardError, LogFormat::Json) => json(lines).with_writer(io::stderr).boxed(),
+            (Self::File(path), format) => {
                 let file =
                     LogFile::open(&path, size).context(format!("the log `{}`", path.display()))?;
                 guard = LogGuard(Some(file.clone()));
-                builder.with_writer(file).finish().with(flood).try_init()
+                match format {
+                    LogFormat::Text => lines.with_writer(file).boxed(),
+                    LogFormat::Json => json(lines).with_writer(file).boxed(),
+                }
             }
         };
-        installed.context("the log cannot be set up")?;
+        let subscriber = tracing_subscriber::registry()
+            .with(written)
+            .with(LineCount::new())
+            .with(flood)
+            .with(filter);
+        subscriber.try_init().context("the log cannot be set up")?;
         Ok(guard)
     }
+}
+
+/// One object a line: the fields stand beside the message.
+fn json(lines: fmt::Layer<Registry>) -> fmt::Layer<Registry, JsonFields, Format<Json>> {
+    lines
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
 }
 
 /// The last lines of a log, at most this many, from this offset on.

@@ -23,7 +23,9 @@ use crate::server::disk::DiskWatch;
 use crate::server::listen::bind;
 use crate::server::master_key::MasterKeys;
 use crate::server::metrics::Metrics;
-use crate::server::{Door, Flood, LogTarget, Settings, checkpoints, master_key, signals, socket};
+use crate::server::{
+    Door, Flood, LogTarget, Settings, checkpoints, master_key, panics, signals, socket,
+};
 
 use doors::Doors;
 
@@ -35,9 +37,10 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
     // Whatever a server writes is for this user alone, however it was started.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
+    let metrics = Metrics::install()?;
     let flood = Flood::default();
     let _written = log.install(&settings.log, settings.log_size, flood.clone())?;
-    let metrics = Metrics::install()?;
+    panics::watch();
     let shutdown = CancellationToken::new();
     let signals = signals::listen(&shutdown)?;
     tokio::select! {

@@ -6,6 +6,7 @@ mod layer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use caracal_core::Secret;
 use url::Url;
@@ -18,7 +19,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
 use crate::server::listen::ListenSpec;
-use crate::server::{DiskRules, Door, LogSize};
+use crate::server::{DiskRules, Door, LogRules, LogSize};
 
 /// How many days a zone's key signs when nothing is said.
 const ZONE_KEY_DAYS: u32 = 90;
@@ -34,7 +35,7 @@ pub(crate) struct Settings {
     /// Public URLs that were named, without a slash at the end.
     pub(crate) public_urls: BTreeMap<Door, String>,
     /// What is logged.
-    pub(crate) log: String,
+    pub(crate) log: LogRules,
     /// How large the log may become.
     pub(crate) log_size: LogSize,
     /// How much room the home may use.
@@ -128,7 +129,19 @@ impl Settings {
             doors,
             listen,
             public_urls,
-            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+            log: LogRules {
+                level: layer.log.unwrap_or_else(|| "info".to_owned()),
+                format: chosen(
+                    "CARACAL_LOG_FORMAT",
+                    "`text` or `json`",
+                    layer.log_format.as_deref(),
+                )?,
+                access: chosen(
+                    "CARACAL_ACCESS_LOG",
+                    "`off`, `refusals` or `all`",
+                    layer.access_log.as_deref(),
+                )?,
+            },
             log_size: log_size(layer.log_file_size, layer.log_files)?,
             disk: DiskRules {
                 quota: layer.disk_quota.map(|size| size.0),
@@ -186,6 +199,17 @@ fn check_days(days: u32) -> Outcome<Option<u32>> {
         ))
         .hint("use 1 to 3650 days, or 0 for no rotation by itself")),
     }
+}
+
+/// What a setting chooses, or its default.
+fn chosen<T>(variable: &str, choices: &str, said: Option<&str>) -> Outcome<T>
+where
+    T: FromStr<Err = String> + Default,
+{
+    said.map_or_else(|| Ok(T::default()), str::parse)
+        .map_err(|why| {
+            Failure::usage(format!("`{variable}`: {why}")).hint(format!("use {choices}"))
+        })
 }
 
 fn parse_doors(names: &[String]) -> Outcome<BTreeSet<Door>> {

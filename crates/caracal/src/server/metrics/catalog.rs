@@ -1,4 +1,4 @@
-//! What the metrics mean, in the words that the page shows.
+//! What the metrics mean, in the words that the page shows. `docs/observability.md` lists the same.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
@@ -21,6 +21,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Requests that the Gateway refused, by code.",
     ),
     (
+        "caracal_gateway_upstream_failures_total",
+        "Calls that an upstream failed, by what went wrong.",
+    ),
+    (
         "caracal_sts_mints_total",
         "Requests for a mandate, by outcome: `issued`, or the error's code.",
     ),
@@ -33,16 +37,105 @@ const COUNTERS: &[(&str, &str)] = &[
         "Requests that the control API refused, by code.",
     ),
     (
-        "caracal_log_lines_lost_total",
-        "Lines of the server's own log that could not be written in time.",
+        "caracal_mandate_cache_total",
+        "Mandates that were shown to the Gateway, by whether they had been verified before: `hit` or `miss`.",
+    ),
+    (
+        "caracal_policy_faults_total",
+        "Policies that could not be evaluated; each denied its request.",
+    ),
+    (
+        "caracal_revocations_total",
+        "Revocations that were made or confirmed.",
+    ),
+    ("caracal_calls_cut_total", "Calls that revocations cut."),
+    (
+        "caracal_state_commits_total",
+        "Changes of state, by outcome: `made`, `conflict` (decided again on newer state), `failed`.",
+    ),
+    (
+        "caracal_ledger_failures_total",
+        "Appends of evidence that failed; what depended on them was denied.",
+    ),
+    (
+        "caracal_ledger_lost_ends_total",
+        "Ends of calls that could not be recorded; the calls show as of unknown outcome.",
+    ),
+    (
+        "caracal_checkpoint_file_failures_total",
+        "Times that the checkpoint file outside the home could not be written.",
+    ),
+    (
+        "caracal_store_leaves_total",
+        "Events written to the ledger since the process started.",
+    ),
+    (
+        "caracal_store_append_failures_total",
+        "Batches of events that could not be written.",
+    ),
+    (
+        "caracal_engine_pruned_events_total",
+        "Events that retention removed.",
+    ),
+    (
+        "caracal_engine_prune_failures_total",
+        "Runs of retention that failed.",
+    ),
+    (
+        "caracal_engine_seals_renewed_total",
+        "Secrets that were sealed anew with a newer master key.",
     ),
     (
         "caracal_disk_refusals_total",
         "Mandates and calls that were refused because the disk has only its reserve left.",
     ),
     (
+        "caracal_connections_refused_total",
+        "Connections that a door closed at once.",
+    ),
+    (
+        "caracal_connections_cut_total",
+        "Connections that a door ended, by why.",
+    ),
+    (
+        "caracal_tls_handshakes_total",
+        "TLS handshakes of clients, by outcome.",
+    ),
+    (
+        "caracal_tls_reloads_total",
+        "Times that the certificate was read anew, by outcome.",
+    ),
+    (
         "caracal_limits_waits_total",
-        "Requests that had to wait for a place, by door.",
+        "Requests that had to wait for a place.",
+    ),
+    (
+        "caracal_egress_connections_opened_total",
+        "Connections opened to upstreams.",
+    ),
+    (
+        "caracal_egress_connections_retired_total",
+        "Shared connections to upstreams that take no new calls.",
+    ),
+    (
+        "caracal_egress_failures_total",
+        "Requests to upstreams that got no answer.",
+    ),
+    (
+        "caracal_egress_second_sends_total",
+        "Requests that were sent to an upstream once more, since it had not seen them.",
+    ),
+    (
+        "caracal_log_lines_total",
+        "Lines of the log, by level: `error`, `warn` or `other`.",
+    ),
+    (
+        "caracal_log_lines_lost_total",
+        "Lines of the server's own log that could not be written in time.",
+    ),
+    (
+        "caracal_panics_total",
+        "Faults of this program that ended what it was doing; each has a line in the log.",
     ),
 ];
 
@@ -112,6 +205,27 @@ const GAUGES: &[(&str, &str)] = &[
         "caracal_disk_room",
         "0 with enough room for evidence, 1 when the disk or the quota is nearly full, 2 when only the reserve is left.",
     ),
+    (
+        "caracal_checkpoint_file_current",
+        "1 when the checkpoint file outside the home says what the ledger says, else 0; only with `CARACAL_CHECKPOINT_FILE`.",
+    ),
+    (
+        "caracal_engine_seals_pending",
+        "Secrets that are still sealed with an older master key.",
+    ),
+    ("caracal_connections_open", "Open connections of clients."),
+    (
+        "caracal_tls_certificate_expires_seconds",
+        "When the certificate ends, in seconds since the epoch.",
+    ),
+    (
+        "caracal_egress_connections",
+        "Open connections to upstreams.",
+    ),
+    (
+        "caracal_egress_requests_waiting",
+        "Requests to upstreams whose answer has not begun.",
+    ),
 ];
 
 /// Histograms.
@@ -133,8 +247,32 @@ const HISTOGRAMS: &[(&str, &str)] = &[
         "From the head of a token request to its answer.",
     ),
     (
+        "caracal_policy_decision_seconds",
+        "One question to policy, by phase: `mint` or `call`.",
+    ),
+    (
+        "caracal_ledger_wait_seconds",
+        "How long a caller waited until its evidence was durable, queueing included.",
+    ),
+    (
+        "caracal_store_append_seconds",
+        "One transaction of the ledger, its sync included.",
+    ),
+    (
+        "caracal_store_batch_leaves",
+        "Events that shared one transaction of the ledger.",
+    ),
+    (
+        "caracal_store_sync_seconds",
+        "The commit of a transaction, which is its sync, by file: `ledger` or `state`.",
+    ),
+    (
+        "caracal_revocation_seconds",
+        "From a request to revoke until every node has confirmed that it denies.",
+    ),
+    (
         "caracal_limits_wait_seconds",
-        "How long requests waited that found no place at once, by door.",
+        "How long requests waited that found no place at once.",
     ),
 ];
 
@@ -150,3 +288,6 @@ pub(super) fn describe() {
         describe_histogram!(*name, *help);
     }
 }
+
+#[cfg(test)]
+mod tests;

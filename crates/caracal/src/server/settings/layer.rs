@@ -60,6 +60,12 @@ pub(crate) struct SettingsLayer {
     /// How many files of the log are kept [env: CARACAL_LOG_FILES; default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) log_files: Option<u32>,
+    /// The form of a line of the log: text or json [env: CARACAL_LOG_FORMAT; default: text]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log_format: Option<String>,
+    /// Which requests have a line in the log: off, refusals or all [env: CARACAL_ACCESS_LOG; default: refusals]
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) access_log: Option<String>,
     /// A file outside the home that gets every log's newest signed checkpoint [env: CARACAL_CHECKPOINT_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint_file: Option<PathBuf>,
@@ -168,6 +174,8 @@ impl SettingsLayer {
             trusted_proxies: list("CARACAL_TRUSTED_PROXIES"),
             database_url: text("CARACAL_DATABASE_URL"),
             log: text("CARACAL_LOG"),
+            log_format: text("CARACAL_LOG_FORMAT"),
+            access_log: text("CARACAL_ACCESS_LOG"),
             checkpoint_file: path("CARACAL_CHECKPOINT_FILE"),
             log_file_size: size("CARACAL_LOG_FILE_SIZE")?,
             log_files: number("CARACAL_LOG_FILES")?,
@@ -201,6 +209,8 @@ impl SettingsLayer {
             trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
             database_url: self.database_url.or(weaker.database_url),
             log: self.log.or(weaker.log),
+            log_format: self.log_format.or(weaker.log_format),
+            access_log: self.access_log.or(weaker.access_log),
             checkpoint_file: self.checkpoint_file.or(weaker.checkpoint_file),
             log_file_size: self.log_file_size.or(weaker.log_file_size),
             log_files: self.log_files.or(weaker.log_files),
@@ -260,6 +270,8 @@ impl SettingsLayer {
             ("trusted-proxies", list(&self.trusted_proxies)),
             ("database-url", self.database_url.clone()),
             ("log", self.log.clone()),
+            ("log-format", self.log_format.clone()),
+            ("access-log", self.access_log.clone()),
             ("checkpoint-file", path(&self.checkpoint_file)),
             ("log-file-size", size(self.log_file_size)),
             ("log-files", self.log_files.map(|files| files.to_string())),

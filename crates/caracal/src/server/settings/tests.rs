@@ -35,7 +35,7 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
         (port(Door::Sts), port(Door::Gateway), port(Door::Console)),
         (3, 2, 1)
     );
-    assert_eq!(settings.log, "warn");
+    assert_eq!(settings.log.level, "warn");
     assert_eq!(settings.doors.len(), 3);
 }
 
