@@ -195,7 +195,8 @@ async fn a_good_client_goes_on_undisturbed() {
 
     // Neither has grown with the flood, and yet every refusal is accounted for.
     let lines = log_lines(&world.stack) - lines_before;
-    assert!(lines < 50, "{lines} lines were logged");
+    // Twenty for each place in the code that says so, and how many more there were.
+    assert!(lines < 100, "{lines} lines were logged");
     let mut stack = world.stack;
     stack.cli(&["down"]).ok();
     stack.up();

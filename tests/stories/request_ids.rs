@@ -61,7 +61,7 @@ async fn every_answer_names_its_request() {
         case(404, "GET", format!("{sts}/zones/x/jwks.json")),
         case(404, "GET", format!("{sts}/.well-known/jwks.json")),
         case(405, "GET", format!("{sts}/oauth/2/token")),
-        case(400, "POST", format!("{sts}/oauth/2/token")),
+        case(415, "POST", format!("{sts}/oauth/2/token")),
         case(401, "POST", format!("{sts}/oauth/2/token"))
             .with("content-type", form)
             .with("authorization", "Basic YTpi")

@@ -24,6 +24,7 @@ fn files(stack: &Stack) -> Vec<u64> {
 async fn the_log_turns_over_is_bounded_and_is_followed() {
     let mut stack = Stack::new();
     stack.set("CARACAL_LOG", "trace");
+    stack.set("CARACAL_ACCESS_LOG", "all");
     stack.set("CARACAL_LOG_FILE_SIZE", "64KiB");
     stack.set("CARACAL_LOG_FILES", "3");
     let protected = Protected::on(stack).await;
