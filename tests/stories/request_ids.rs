@@ -76,7 +76,7 @@ async fn every_answer_names_its_request() {
         case(405, "POST", format!("{gateway}/.caracal/health")),
         case(401, "GET", format!("{gateway}/r/items/1")),
         case(401, "GET", format!("{gateway}/r/items/1")).with("authorization", "Bearer x"),
-        case(400, "GET", format!("{gateway}/r/items/%2e%2e/1")),
+        case(400, "GET", format!("{gateway}/r/items//1")),
         case(200, "GET", format!("{gateway}/r/items/1")).with("authorization", &*mandate),
         case(403, "DELETE", format!("{gateway}/r/items/1")).with("authorization", &*mandate),
         case(404, "GET", format!("{gateway}/r/none/1")).with("authorization", &*mandate),

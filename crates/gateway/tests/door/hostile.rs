@@ -181,9 +181,11 @@ async fn every_kind_of_upstream_gets_its_own_end() {
         let playing = async {
             if endless.is_empty() {
                 drop(upstream);
-                0
+                (0, None)
             } else {
-                flood(&mut upstream, endless).await
+                let sent = flood(&mut upstream, endless).await;
+                // It stays open, however soon all of it was taken.
+                (sent, Some(upstream))
             }
         };
         let reading = async {
@@ -201,7 +203,7 @@ async fn every_kind_of_upstream_gets_its_own_end() {
             }
             id
         };
-        let (sent, id) = tokio::join!(playing, reading);
+        let ((sent, _open), id) = tokio::join!(playing, reading);
         // What kernels took of it.
         assert!(*status == 504 || sent < 60_000_000, "{name}: {sent}");
         let ended = (*status == 200).then_some(200);
