@@ -52,8 +52,9 @@ impl<'f> Origins<'f> {
                 Some(held) => {
                     let first = self.files.get(&key).copied().unwrap_or(file);
                     if *held == object {
-                        // Files may say the same; within one it is a mistake.
-                        if first == file {
+                        // Files may say the same, and a file may be named twice; within one it is
+                        // a mistake.
+                        if std::ptr::eq(first, file) {
                             let (noun, name) = (T::NOUN, object.name());
                             self.conflicts
                                 .push(format!("the {noun} `{name}` is written twice in {file}"));
