@@ -33,6 +33,7 @@ mod power_loss;
 mod quickstart;
 mod refusals;
 mod request_ids;
+mod retention;
 mod server;
 mod server_log;
 mod streams;

@@ -203,6 +203,7 @@ fn zone_spec() -> Result<ZoneSpec> {
             name: "read-items".parse()?,
             cedar: POLICY.to_owned(),
         }],
+        retention: None,
         prune: false,
     })
 }

@@ -24,4 +24,4 @@ pub(crate) use policy::{bundle_policies, bundle_view, policy_body, policy_source
 pub(crate) use provider::{provider_entry, provider_spec, provider_view};
 pub(crate) use resource::{resource_body, resource_spec, resource_view};
 pub(crate) use revocation::{receipt_view, revocation_view};
-pub(crate) use zone::{token_view, zone_view};
+pub(crate) use zone::{pruned_view, retention_body, token_view, zone_view};

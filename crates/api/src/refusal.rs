@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use caracal_engine::AdminError;
 use caracal_wire::{FieldProblem, Problem};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A refusal on its way out. The outermost layer adds the request's id and writes it.
@@ -131,6 +132,13 @@ impl From<AdminError> for Refusal {
                 detail,
             )
             .hint("use a new `Idempotency-Key` for another request"),
+            AdminError::IndexBehind { done, newest } => {
+                // It is built at tens of thousands a second; nobody need ask more often.
+                let seconds = (newest.saturating_sub(done) / 50_000).clamp(1, 60);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "index_behind", detail)
+                    .hint("nothing is lost; ask again, `caracal status` shows how far it is")
+                    .header(RETRY_AFTER, HeaderValue::from(seconds))
+            }
             AdminError::Unavailable { done: true, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed", detail)
                     .hint("the change was made; do not make it again")

@@ -84,6 +84,7 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(events::prove))
         .routes(routes!(logs::list))
         .routes(routes!(logs::checkpoint))
+        .routes(routes!(logs::pruned))
         .routes(routes!(logs::tile))
         .routes(routes!(logs::entries))
         .routes(routes!(apply::apply))
@@ -92,6 +93,7 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(nodes::list))
         .routes(routes!(backup::take))
         .routes(routes!(instance::status))
+        .routes(routes!(instance::rebuild_index))
 }
 
 /// What everybody reaches.

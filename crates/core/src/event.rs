@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationId, BundleVersion, EventId, LogId, Name, NodeId, ResourceIdentifier, ScopeSet,
-    SessionId, SubjectId, TraceId, ZoneId,
+    ApplicationId, BundleVersion, EventId, LogId, Name, NodeId, PrunedRange, ResourceIdentifier,
+    ScopeSet, SessionId, SubjectId, TraceId, ZoneId,
 };
 
 /// What happened, as `noun.verbed`.
@@ -36,6 +36,8 @@ pub enum EventType {
     ProviderDeleted,
     #[serde(rename = "bundle.stored")]
     BundleStored,
+    #[serde(rename = "bundle.forgotten")]
+    BundleForgotten,
     #[serde(rename = "policy.activated")]
     PolicyActivated,
     #[serde(rename = "token.created")]
@@ -62,6 +64,12 @@ pub enum EventType {
     OperationRefused,
     #[serde(rename = "log.opened")]
     LogOpened,
+    #[serde(rename = "log.pruned")]
+    LogPruned,
+    #[serde(rename = "index.rebuilt")]
+    IndexRebuilt,
+    #[serde(rename = "zone.updated")]
+    ZoneUpdated,
     #[serde(rename = "key.rotated")]
     KeyRotated,
     #[serde(rename = "key.dropped")]
@@ -113,6 +121,7 @@ impl EventType {
             Self::ProviderUpdated => "provider.updated",
             Self::ProviderDeleted => "provider.deleted",
             Self::BundleStored => "bundle.stored",
+            Self::BundleForgotten => "bundle.forgotten",
             Self::PolicyActivated => "policy.activated",
             Self::TokenCreated => "token.created",
             Self::TokenDeleted => "token.deleted",
@@ -126,6 +135,9 @@ impl EventType {
             Self::RevocationExpired => "revocation.expired",
             Self::OperationRefused => "operation.refused",
             Self::LogOpened => "log.opened",
+            Self::LogPruned => "log.pruned",
+            Self::IndexRebuilt => "index.rebuilt",
+            Self::ZoneUpdated => "zone.updated",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::BackupTaken => "backup.taken",
@@ -229,6 +241,9 @@ pub struct Event {
     /// The bundle that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<BundleVersion>,
+    /// Which leaves of the log may be missing from now on; only in `log.pruned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<PrunedRange>,
     /// The gate that decided, or why a call ended as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -317,6 +332,7 @@ impl Event {
             reason: None,
             policies: None,
             policy_version: None,
+            pruned: None,
             status: None,
             latency_ms: None,
             trace_id: None,
@@ -359,6 +375,10 @@ mod tests {
             EventType::RevocationLifted,
             EventType::LogOpened,
             EventType::RefusalsSummarized,
+            EventType::LogPruned,
+            EventType::IndexRebuilt,
+            EventType::BundleForgotten,
+            EventType::ZoneUpdated,
         ] {
             let json = serde_json::to_value(event_type).unwrap();
             assert_eq!(json, event_type.as_str());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{BundleVersion, KeyId, LogId, Name, SealedSecret, ZoneId};
+use crate::{BundleVersion, KeyId, LogId, Name, Retention, SealedSecret, ZoneId};
 
 /// A zone: it owns its keys, its active policy and its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Zone {
     pub digest_key: SealedSecret,
     /// The active bundle; without one every request is denied.
     pub policy: Option<BundleVersion>,
+    /// How long its events are kept; none for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// In the partition of the instance: the master key that seals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master_key: Option<MasterKeyRecord>,

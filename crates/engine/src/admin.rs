@@ -17,6 +17,9 @@ use crate::{AdminError, Engine, Idempotency, Operator};
 
 const CONFLICT_LIMIT: usize = 32;
 const CONFIRM_LIMIT: Duration = Duration::from_secs(5);
+/// The most changes of a zone whose events are not in the ledger yet.
+const MAX_BACKLOG: u64 = 1000;
+
 /// An administrative request.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -83,6 +86,7 @@ impl Engine {
             if admin.dry_run || change.is_empty() {
                 return Ok(answer);
             }
+            check_backlog(&handle, &view, &change)?;
             self.remember(&view, admin, &mut change, &answer)?;
             match self.submit(zone, change).await {
                 Ok(position) => {
@@ -170,6 +174,24 @@ impl Engine {
         event.operator = (!label.is_empty()).then(|| label.to_owned());
         event
     }
+}
+
+/// While the ledger cannot be written, the events of commits wait in memory: so many changes at
+/// most. Ending authority goes on ten times as long.
+fn check_backlog(handle: &ZoneHandle, view: &ZoneView, change: &Change) -> Result<(), AdminError> {
+    let waiting = view.position.revision.0.saturating_sub(handle.recorded().0);
+    let most = if change.only_revokes() {
+        MAX_BACKLOG * 10
+    } else {
+        MAX_BACKLOG
+    };
+    if waiting < most {
+        return Ok(());
+    }
+    Err(AdminError::Unavailable {
+        why: format!("the ledger cannot be written, and {waiting} changes wait for it"),
+        done: false,
+    })
 }
 
 /// A refusal of the store in the words of administration.

@@ -131,6 +131,11 @@ impl Engine {
             plan.put_provider(provider)?;
         }
         set_policies(&mut plan, spec);
+        match spec.retention {
+            Some(retention) => plan.set_retention(retention)?,
+            None if spec.prune => plan.set_retention(None)?,
+            None => {}
+        }
         let names: (Vec<_>, Vec<_>, Vec<_>) = (
             spec.applications.iter().map(|a| a.name.clone()).collect(),
             spec.resources.iter().map(|r| r.name.clone()).collect(),
@@ -201,6 +206,9 @@ fn base_of(view: &ZoneView) -> String {
     let mut text = String::new();
     if let Some(version) = &view.zone.value.policy {
         text.push_str(version.as_str());
+    }
+    if let Some(retention) = view.zone.value.retention {
+        text.push_str(&format!("\nretention {}", retention.events_days));
     }
     let objects = view
         .applications

@@ -4,6 +4,7 @@ mod explain;
 mod prove;
 
 use caracal_core::{Event, EventId, LogId, Role, ZoneId};
+use caracal_ledger::TreeState;
 use caracal_store::{Page, Query, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,21 @@ impl Engine {
             .map_err(unavailable)
     }
 
+    /// The tree over the leaves of a log that are not kept any more: whoever verifies the rest
+    /// begins with it.
+    ///
+    /// # Errors
+    /// Needs the role auditor.
+    pub async fn get_pruned(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        log: LogId,
+    ) -> Result<TreeState, AdminError> {
+        self.find_log(zone, admin, log)?;
+        self.evidence().pruned(log).await.map_err(unavailable)
+    }
+
     /// Rises with every append to any log.
     pub fn tail(&self) -> watch::Receiver<u64> {
         self.evidence().tail()
@@ -214,10 +230,7 @@ fn parse(leaf: &[u8]) -> Result<Event, AdminError> {
 }
 
 fn unavailable(error: StoreError) -> AdminError {
-    AdminError::Unavailable {
-        why: error.to_string(),
-        done: false,
-    }
+    error.into()
 }
 
 fn damaged(why: String) -> AdminError {

@@ -45,6 +45,12 @@ impl Change {
         }
     }
 
+    /// Whether all it does is to end authority.
+    pub(crate) fn only_revokes(&self) -> bool {
+        let revokes = |write: &Write| matches!(write, Write::Put(document) if document.kind == Kind::Revocation);
+        self.writes.iter().all(revokes)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }

@@ -84,6 +84,14 @@ pub enum AdminError {
     /// Too many changes at once; nothing was done.
     #[error("the zone changed too often meanwhile; try again")]
     Busy,
+    /// What is searched is still being made from the ledger.
+    #[error("the index is still being built: {done} of {newest} events")]
+    IndexBehind {
+        /// Events up to this sequence number can be found.
+        done: u64,
+        /// The sequence number of the newest event.
+        newest: u64,
+    },
     /// The store or the ledger cannot write. `done` says whether the change was made.
     #[error("{why}")]
     Unavailable {
@@ -109,6 +117,20 @@ impl AdminError {
             .take(80)
             .collect();
         Self::NotFound { noun, id }
+    }
+}
+
+impl From<caracal_store::StoreError> for AdminError {
+    fn from(error: caracal_store::StoreError) -> Self {
+        match error {
+            caracal_store::StoreError::IndexBehind { done, newest } => {
+                Self::IndexBehind { done, newest }
+            }
+            error => Self::Unavailable {
+                why: error.to_string(),
+                done: false,
+            },
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A zone as a file.
 
-use caracal_core::{Application, Name, PolicySource, Provider, Resource, ZoneId};
+use caracal_core::{Application, Name, PolicySource, Provider, Resource, Retention, ZoneId};
 
 use crate::plan::Plan;
 use crate::{Admin, AdminError, Engine};
@@ -18,6 +18,8 @@ pub struct ZoneExport {
     pub resources: Vec<Resource>,
     /// The active policies, by name.
     pub policies: Vec<PolicySource>,
+    /// How long events are kept; none for ever.
+    pub retention: Option<Retention>,
 }
 
 impl Engine {
@@ -33,6 +35,7 @@ impl Engine {
             providers: view.providers.iter().map(|p| p.value.clone()).collect(),
             resources: view.resources.iter().map(|r| r.value.clone()).collect(),
             policies: Plan::new(self, admin, &view).active_policies(),
+            retention: view.zone.value.retention,
         })
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use caracal_core::{
     Application, Bundle, BundleId, BundleVersion, EventType, Kind, Name, PolicySource, Provider,
-    Resource, Version, Zone,
+    Resource, Retention, Role, Version, Zone,
 };
 use caracal_policy::Vocabulary;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ pub(crate) use applications::CLIENT_SECRET_PREFIX;
 pub use changed::{AppliedChange, ChangedObject, SecretChange};
 
 use crate::change::Change;
+use crate::retain::in_words;
 use crate::view::{Stored, Table, ZoneView, version_of};
 use crate::{Admin, AdminError, Engine, FieldError};
 
@@ -38,6 +39,7 @@ pub(crate) struct Plan<'p> {
     resources: Table<Resource>,
     providers: Table<Provider>,
     policies: Option<Vec<PolicySource>>,
+    retention: Option<Retention>,
     change: Change,
     /// True: the zone's document is written too, so that of two changes which could
     /// contradict each other the second is checked again.
@@ -57,6 +59,7 @@ impl<'p> Plan<'p> {
             resources: view.resources.clone(),
             providers: view.providers.clone(),
             policies: None,
+            retention: view.zone.value.retention,
             change: Change::of_configuration(view),
             ordered: false,
             lines: Vec::new(),
@@ -123,6 +126,51 @@ impl<'p> Plan<'p> {
         self.policies = Some(policies);
     }
 
+    /// Keeps the zone's events so long; none for ever.
+    ///
+    /// # Errors
+    /// Evidence is what owners answer for: a change of it needs the role owner.
+    pub(crate) fn set_retention(&mut self, retention: Option<Retention>) -> Result<(), AdminError> {
+        let zone: &Zone = &self.view.zone.value;
+        if retention != zone.retention {
+            self.admin.operator.require(Role::Owner, zone.id)?;
+            self.retention = retention;
+        }
+        Ok(())
+    }
+
+    /// After the policies: both are written in the zone's own document.
+    fn write_retention(&mut self) -> Result<(), AdminError> {
+        let zone: &Zone = &self.view.zone.value;
+        if self.retention == zone.retention {
+            return Ok(());
+        }
+        let words = in_words(self.retention);
+        if self.policies_stay() {
+            let mut next = zone.clone();
+            next.retention = self.retention;
+            let held = self.view.zone_version();
+            self.change
+                .put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;
+        }
+        let mut event = self
+            .engine
+            .admin_event(zone.id, self.admin, EventType::ZoneUpdated);
+        event.target = Some(zone.id.to_string());
+        event.target_name = Some(zone.name.clone());
+        event.reason = Some(words.clone());
+        self.change.events.push(event);
+        self.line("update", "retention", &words);
+        Ok(())
+    }
+
+    /// Whether the zone's document is not written for its policies.
+    fn policies_stay(&self) -> bool {
+        let activates =
+            |event: &caracal_core::Event| event.event_type == EventType::PolicyActivated;
+        !self.change.events.iter().any(activates)
+    }
+
     /// The policies that are active now.
     pub(crate) fn active_policies(&self) -> Vec<PolicySource> {
         let version = self.view.zone.value.policy.as_ref();
@@ -150,6 +198,7 @@ impl<'p> Plan<'p> {
         if let Some(policies) = policies {
             self.activate(version, policies)?;
         }
+        self.write_retention()?;
         if self.ordered && !self.change.is_empty() {
             self.change.touch_zone(self.view)?;
         }
@@ -187,6 +236,7 @@ impl<'p> Plan<'p> {
         }
         let mut next = zone.clone();
         next.policy = Some(version.clone());
+        next.retention = self.retention;
         let held = self.view.zone_version();
         self.change
             .put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;

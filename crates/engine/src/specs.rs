@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use caracal_core::{
     AllowedHost, Enforcement, Label, MandateSlot, Name, Operation, PolicySource, ProviderKind,
-    Scope, Secret, UndeclaredOperation, UpstreamProtocol,
+    Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
 };
 
 /// A wanted application.
@@ -61,6 +61,8 @@ pub struct ZoneSpec {
     pub resources: Vec<ResourceSpec>,
     /// The policies; they are added to the active ones, or replace them when pruning.
     pub policies: Vec<PolicySource>,
+    /// How long events are kept: none leaves it as it is, none in it keeps them for ever.
+    pub retention: Option<Option<Retention>>,
     /// True: what is not named here goes.
     pub prune: bool,
 }

@@ -127,6 +127,7 @@ impl Engine {
         engine.spawn_sweeper();
         engine.spawn_summaries();
         engine.spawn_resealer();
+        engine.spawn_retainer();
         Ok(engine)
     }
 

@@ -1,21 +1,28 @@
-//! Forgetting tombstones that nothing needs any more.
+//! Forgetting what nothing needs any more: tombstones, expired tokens, bundles of long ago.
 //!
 //! The revocation of a mandate, or of the session that a mandate brought along, ends something
-//! that ends by itself at most 900 s later. Without sweeping, an application that mints and
-//! revokes in a loop would make state grow for ever.
+//! that ends by itself at most 900 s later; so does one that was lifted, and one of an object
+//! that is gone. Without sweeping, an application that mints and revokes in a loop would make
+//! state grow for ever.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use caracal_core::{Anchor, EventType, Kind, Revocation, ZoneId};
+use caracal_core::{Anchor, ApiToken, EventType, Kind, Revocation, ZoneId};
 use jiff::Timestamp;
 
 use crate::change::Change;
+use crate::view::{Stored, ZoneView};
 use crate::{Admin, Engine, MAX_TTL_SECONDS, Operator};
 
 const PAUSE: Duration = Duration::from_secs(60);
 /// Beyond a mandate's longest life: clocks that are not quite right, in seconds.
 const GRACE_SECONDS: i64 = 60;
-/// The most tombstones of one commit.
+/// For how many days an expired token is still shown.
+const TOKEN_DAYS: i64 = 30;
+/// How many bundles a zone keeps to roll back to.
+const KEPT_BUNDLES: usize = 100;
+/// The most objects of one commit.
 const BATCH: usize = 1000;
 
 impl Engine {
@@ -51,37 +58,91 @@ impl Engine {
         }
     }
 
-    /// Forgets the tombstones of a zone whose mandates have expired.
+    /// Forgets what a zone does not need any more.
     pub(crate) async fn sweep(&self, zone: ZoneId) {
         let admin = Admin::new(Operator::local(), self.new_request_id());
         let now = self.now();
-        let swept = self.write(zone, &admin, |view| {
-            let mut change = Change::standalone(zone);
-            let expired = view
-                .revocations
-                .values()
-                .filter(|held| is_moot(&held.value, now));
-            let mut count = 0;
-            for held in expired.take(BATCH) {
-                change.delete(Kind::Revocation, held.value.id.uuid(), held.version);
-                count += 1;
+        for what in [revocations, tokens, bundles] {
+            let swept = self.write(zone, &admin, |view| {
+                let mut change = Change::standalone(zone);
+                if let Some((event_type, why)) = what(view, now, &mut change) {
+                    let mut event = self.admin_event(zone, &admin, event_type);
+                    event.operator = None;
+                    event.reason = Some(why);
+                    change.events.push(event);
+                }
+                Ok((change, ()))
+            });
+            if let Err(error) = swept.await {
+                tracing::warn!(%zone, %error, "what has expired could not be forgotten");
             }
-            if count > 0 {
-                let mut event = self.admin_event(zone, &admin, EventType::RevocationExpired);
-                event.operator = None;
-                event.reason = Some(format!("{count} revocations of mandates that have expired"));
-                change.events.push(event);
-            }
-            Ok((change, ()))
-        });
-        if let Err(error) = swept.await {
-            tracing::warn!(%zone, %error, "expired revocations could not be forgotten");
         }
     }
 }
 
-fn is_moot(revocation: &Revocation, now: Timestamp) -> bool {
-    let age = now.duration_since(revocation.created_at).as_secs();
-    matches!(revocation.anchor, Anchor::Mandate(_) | Anchor::Session(_))
-        && age > i64::from(MAX_TTL_SECONDS) + GRACE_SECONDS
+/// What to tell of a change that forgets something; none when it does not.
+type Told = Option<(EventType, String)>;
+
+fn revocations(view: &ZoneView, now: Timestamp, change: &mut Change) -> Told {
+    let moot = view
+        .revocations
+        .values()
+        .filter(|held| is_moot(view, &held.value, now))
+        .take(BATCH);
+    for held in moot {
+        change.delete(Kind::Revocation, held.value.id.uuid(), held.version);
+    }
+    let count = change.writes.len();
+    (count > 0).then(|| {
+        let why = format!("{count} revocations that nothing alive could be under");
+        (EventType::RevocationExpired, why)
+    })
+}
+
+fn tokens(view: &ZoneView, now: Timestamp, change: &mut Change) -> Told {
+    let is_old = |token: &&Arc<Stored<ApiToken>>| {
+        now.duration_since(token.value.expires_at).as_hours() >= 24 * TOKEN_DAYS
+    };
+    for held in view.tokens.iter().filter(is_old).take(BATCH) {
+        change.delete(Kind::Token, held.value.id.uuid(), held.version);
+    }
+    let count = change.writes.len();
+    (count > 0).then(|| {
+        let why = format!("{count} tokens that expired more than {TOKEN_DAYS} days ago");
+        (EventType::TokenDeleted, why)
+    })
+}
+
+fn bundles(view: &ZoneView, _: Timestamp, change: &mut Change) -> Told {
+    let excess = view.bundles.len().saturating_sub(KEPT_BUNDLES);
+    if excess == 0 {
+        return None;
+    }
+    // So that none is activated while it goes.
+    *change = Change::of_configuration(view);
+    let active = view.zone.value.policy.as_ref();
+    let mut old: Vec<_> = view
+        .bundles
+        .values()
+        .filter(|stored| Some(&stored.bundle.version) != active)
+        .collect();
+    old.sort_by_key(|stored| (stored.bundle.created_at, stored.bundle.id));
+    for stored in old.into_iter().take(excess.min(BATCH)) {
+        change.delete(Kind::Bundle, stored.bundle.id.uuid(), stored.version);
+    }
+    let why = format!(
+        "{} bundles, beyond the newest {KEPT_BUNDLES}",
+        change.writes.len()
+    );
+    Some((EventType::BundleForgotten, why))
+}
+
+fn is_moot(view: &ZoneView, revocation: &Revocation, now: Timestamp) -> bool {
+    let outlived = |time: Timestamp| {
+        now.duration_since(time).as_secs() > i64::from(MAX_TTL_SECONDS) + GRACE_SECONDS
+    };
+    let ends_by_itself = matches!(revocation.anchor, Anchor::Mandate(_) | Anchor::Session(_))
+        || view.is_gone(revocation.anchor);
+    (ends_by_itself && outlived(revocation.created_at))
+        || revocation.lifted_at.is_some_and(outlived)
 }

@@ -12,6 +12,9 @@ use crate::{Admin, AdminError, Engine, Versioned};
 /// The longest life of an API token: 366 days.
 pub const MAX_TOKEN_TTL_SECONDS: u64 = 366 * 24 * 3600;
 
+/// The most API tokens of one zone, or of the instance.
+const MAX_TOKENS: usize = 10_000;
+
 /// A new API token with its text, which is shown this once.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreatedToken {
@@ -50,6 +53,10 @@ impl Engine {
         self.write(partition, admin, |view| {
             if view.tokens.find(name.as_str()).is_some() {
                 return Err(AdminError::NameTaken(name.to_string()));
+            }
+            if view.tokens.len() >= MAX_TOKENS {
+                let why = format!("there are {MAX_TOKENS} tokens; delete some first");
+                return Err(AdminError::InUse(why));
             }
             let created_at = self.now();
             let id = OperatorId::new(created_at, &self.random());

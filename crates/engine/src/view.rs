@@ -96,7 +96,7 @@ impl ZoneView {
     }
 
     /// True when the anchor is an object that the zone does not have (any more).
-    fn is_gone(&self, anchor: Anchor) -> bool {
+    pub(crate) fn is_gone(&self, anchor: Anchor) -> bool {
         match anchor {
             Anchor::Application(id) => self.applications.find_by_id(id.uuid()).is_none(),
             Anchor::Resource(id) => self.resources.find_by_id(id.uuid()).is_none(),

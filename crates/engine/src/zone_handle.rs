@@ -65,6 +65,11 @@ impl ZoneHandle {
         self.stuck.load(Ordering::Acquire)
     }
 
+    /// The events of the commits up to this are in the log.
+    pub(crate) fn recorded(&self) -> Revision {
+        *self.recorded.borrow()
+    }
+
     pub(crate) fn set_recorded(&self, revision: Revision) {
         self.recorded.send_if_modified(|held| {
             let newer = revision > *held;

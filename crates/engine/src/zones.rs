@@ -11,6 +11,9 @@ use crate::{Admin, AdminError, Engine, Operator, Versioned};
 /// The name of the partition that belongs to the instance.
 const INSTANCE_NAME: &str = "caracal-instance";
 
+/// The most zones of one instance.
+const MAX_ZONES: usize = 10_000;
+
 impl Engine {
     /// Creates a zone with its keys and its log.
     ///
@@ -28,6 +31,11 @@ impl Engine {
             return self
                 .recall(&handle.view(), admin)?
                 .ok_or_else(|| AdminError::NameTaken(name.to_string()));
+        }
+        // Each is held in memory and has a log of its own, for good.
+        if self.0.zones.len() >= MAX_ZONES {
+            let why = format!("there are {MAX_ZONES} zones, the most of one instance");
+            return Err(AdminError::InUse(why));
         }
         let id = ZoneId::new(self.now(), &self.random());
         let (zone, digest) = self.new_zone(id, name)?;
@@ -123,6 +131,7 @@ impl Engine {
             digest_key,
             policy: None,
             master_key: (id == ZoneId::INSTANCE).then(|| self.new_master_key_record(true)),
+            retention: None,
         };
         Ok((zone, digest))
     }

@@ -21,6 +21,7 @@ mod engine {
     mod policies;
     mod providers;
     mod refusals;
+    mod retention;
     mod revocation;
     mod roles;
     mod secrets;

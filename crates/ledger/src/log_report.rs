@@ -17,6 +17,13 @@ pub struct LogReport {
     /// How many leaves, from the first on, are vouched for by a signed checkpoint. What
     /// comes after was checked for its sequence and its receipts only.
     pub covered: u64,
+    /// How many leaves, from the first on, are not kept any more. Unless `first_bad` says
+    /// otherwise, an event of the log says that their time was over, and the tree over them is
+    /// what signed checkpoints demand.
+    pub pruned: u64,
+    /// Checkpoints and receipts that speak of pruned leaves only and that nothing stored can
+    /// check any more. They are neither confirmed nor contradicted.
+    pub unchecked: u64,
 }
 
 impl LogReport {

@@ -63,6 +63,53 @@ impl TileBuilder {
         Ok(Self { size, rows })
     }
 
+    /// The bytes that [`TileBuilder::unpack`] reads: the partial tiles, from level 0 up. At most
+    /// 8 KiB for each level.
+    pub fn pack(&self) -> Vec<u8> {
+        self.rows.concat()
+    }
+
+    /// Goes on with a log of this size from what [`TileBuilder::pack`] gave. The hashes are taken
+    /// as they are.
+    ///
+    /// # Errors
+    /// `Full` or `BadState` when the bytes do not fit the size.
+    pub fn unpack(size: u64, mut bytes: &[u8]) -> Result<Self, LedgerError> {
+        if size > MAX_LOG_SIZE {
+            return Err(LedgerError::Full);
+        }
+        let misfit = || LedgerError::BadState("its partial tiles do not fit its size");
+        let mut rows = Vec::new();
+        for level in 0u8.. {
+            let count = size >> (TILE_HEIGHT * level);
+            if count == 0 {
+                break;
+            }
+            let width = usize::try_from(count % TILE_WIDTH).map_err(|_| misfit())?;
+            let (row, rest) = bytes
+                .split_at_checked(width * HASH_SIZE)
+                .ok_or_else(misfit)?;
+            rows.push(row.to_vec());
+            bytes = rest;
+        }
+        if bytes.is_empty() {
+            Ok(Self { size, rows })
+        } else {
+            Err(misfit())
+        }
+    }
+
+    /// The partial tiles, as they are to be stored when the log goes on from here.
+    pub fn partial_tiles(&self) -> Vec<HashTile> {
+        let rows = (0u8..).zip(&self.rows).filter(|(_, row)| !row.is_empty());
+        rows.map(|(level, row)| HashTile {
+            level,
+            n: (self.size >> (TILE_HEIGHT * level)) / TILE_WIDTH,
+            bytes: row.clone(),
+        })
+        .collect()
+    }
+
     /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size

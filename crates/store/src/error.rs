@@ -61,6 +61,14 @@ pub enum StoreError {
     /// The disk is full. Nothing was written.
     #[error("the disk is full")]
     Full,
+    /// What is searched is still being made from the ledger. Nothing is lost: ask again.
+    #[error("the index is still being built: {done} of {newest} events")]
+    IndexBehind {
+        /// Events up to this sequence number can be found.
+        done: u64,
+        /// The sequence number of the newest event.
+        newest: u64,
+    },
     /// The store failed or was closed; whether the write happened is unknown.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use caracal_core::{Decision, LogId, Revision, ZoneId};
-use caracal_ledger::{LeafDraft, Log, Receipt};
+use caracal_ledger::{LeafDraft, Log, Receipt, TreeState};
 use jiff::Timestamp;
 
 use crate::StoreError;
@@ -87,6 +87,20 @@ pub struct EvidenceFigures {
     pub projected: u64,
 }
 
+/// Leaves at the beginning of a log whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prunable {
+    /// How many leaves are gone already: the index of the first that is kept.
+    pub start: u64,
+    /// Every kept leaf with an index below this is of an event before the time that was asked
+    /// for. The newest leaf of a log is never among them.
+    pub below: u64,
+    /// The time of the first of them.
+    pub oldest: Timestamp,
+    /// True when there is nothing among them but events about pruning.
+    pub is_idle: bool,
+}
+
 /// The leaves of logs. All methods may be called concurrently.
 #[async_trait]
 pub trait EvidenceStore: Send + Sync + 'static {
@@ -117,6 +131,41 @@ pub trait EvidenceStore: Send + Sync + 'static {
 
     /// A tile of hashes (C2SP tlog-tiles): `32 × width` bytes. Complete for every appended leaf.
     async fn tile(&self, log: LogId, level: u8, n: u64, width: u16) -> Result<Vec<u8>, StoreError>;
+
+    /// The leaves of a log whose events are all before a time; none when there are none. Looks
+    /// at no more than `limit` of them.
+    async fn find_prunable(
+        &self,
+        log: LogId,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<Option<Prunable>, StoreError> {
+        let _ = (log, before, limit);
+        Ok(None)
+    }
+
+    /// Removes some of the first leaves of a log, with indexes below `below`, in one short
+    /// transaction, and answers with the index of the first that is kept then. Before it
+    /// removes them it recomputes the tree over them and compares it with the newest
+    /// checkpoint, which must be signed by the key `verifier`. The newest leaf stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the leaves are not what was signed: nothing is removed.
+    async fn prune(&self, log: LogId, below: u64, verifier: &str) -> Result<u64, StoreError> {
+        let _ = (log, below, verifier);
+        Ok(0)
+    }
+
+    /// The tree over the leaves of a log that are not kept any more.
+    async fn pruned(&self, log: LogId) -> Result<TreeState, StoreError> {
+        let _ = log;
+        Ok(TreeState::new())
+    }
+
+    /// Makes what people search anew from the leaves, in the background.
+    async fn rebuild_index(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The sequence number of the newest leaf of any log; rises with every append. 0 when empty.
     fn tail(&self) -> tokio::sync::watch::Receiver<u64>;

@@ -22,5 +22,7 @@ pub use embedded::{
     begin_epoch,
 };
 pub use error::{CommitError, StoreError};
-pub use evidence::{Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Query};
+pub use evidence::{
+    Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Prunable, Query,
+};
 pub use state::{Snapshot, StateStore};

@@ -43,6 +43,19 @@ pub trait StateStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<CommitRecord>, StoreError>;
 
+    /// Forgets at most `limit` of a zone's oldest commits with a revision below `below`, whose
+    /// events are evidence by now, and answers how many there were. The zone's documents and
+    /// its position stay. [`Self::find_commit`] does not find them any more.
+    async fn forget_commits(
+        &self,
+        zone: ZoneId,
+        below: Revision,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let _ = (zone, below, limit);
+        Ok(0)
+    }
+
     /// Every commit of every zone made after this call, each zone's in order, none left out.
     /// A commit is sent once it is durable and before its `commit` call returns. The channel
     /// is unbounded in type but bounded by the commits in flight: a caller that stops reading

@@ -47,6 +47,7 @@ impl SeededZone {
                 Self::resource("notes", None),
             ],
             policies: vec![Self::policy("rules", cedar)],
+            retention: None,
             prune: false,
         }
     }

@@ -17,6 +17,8 @@ mod kill;
 mod load;
 #[path = "embedded/opening.rs"]
 mod opening;
+#[path = "embedded/prune.rs"]
+mod prune;
 
 use std::path::Path;
 

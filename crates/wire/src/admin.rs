@@ -29,9 +29,11 @@ pub use application::{
 };
 pub use apply::{
     AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,
-    ChangedField,
+    ChangedField, RetentionBody,
 };
-pub use event::{EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView};
+pub use event::{
+    EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView, PrunedView,
+};
 pub use explain::{DecisionExplanation, ExplainBody, ExplainedStatement, NearMissView};
 pub use key::KeyView;
 pub use master_key::{MasterKeyView, OlderMasterKey, PendingZone};
@@ -45,7 +47,7 @@ pub use revocation::{
 };
 pub use secret_source::SecretSource;
 pub use secret_value::SecretValue;
-pub use status::{DoorView, HealthView, NodeView, StatusView};
+pub use status::{DoorView, HealthView, IndexView, NodeView, StatusView};
 pub use token::{CreatedToken, TokenBody, TokenView};
 pub use zone::{ZoneBody, ZoneView};
 pub use zone_file::ZoneFile;

@@ -1,6 +1,6 @@
 //! Declarative configuration.
 
-use caracal_core::Application;
+use caracal_core::{Application, Retention};
 use caracal_engine::{AdminError, Applied, ChangedObject, FieldError, ZoneExport, ZoneSpec};
 use caracal_wire::{
     ApplicationBody, AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer,
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Fields, application_spec, policy_body, policy_sources, provider_entry, provider_spec,
-    resource_body, resource_spec,
+    resource_body, resource_spec, retention_body,
 };
 
 /// The wanted zone.
@@ -38,6 +38,13 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
         spec.resources.extend(resource_spec(body, &at, &mut fields));
     }
     spec.policies = policy_sources(&request.policies, &mut fields);
+    if let Some(body) = &request.retention {
+        let days = body.events_days.map(Retention::days).transpose();
+        match days {
+            Ok(retention) => spec.retention = Some(retention),
+            Err(error) => fields.wrong("retention.events_days", error),
+        }
+    }
     fields.finish(Some(spec))
 }
 
@@ -222,5 +229,6 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
         providers: export.providers.iter().map(provider_entry).collect(),
         resources: export.resources.into_iter().map(resource_body).collect(),
         policies: export.policies.iter().map(policy_body).collect(),
+        retention: export.retention.map(retention_body),
     }
 }

@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use caracal_core::RoleScope;
-use caracal_wire::{HealthView, StatusView};
+use caracal_engine::EvidenceFigures;
+use caracal_wire::{HealthView, IndexView, StatusView};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use crate::Api;
-use crate::extract::Reading;
+use crate::extract::{Reading, Writing};
 use crate::refusal::Refusal;
 
 /// Tells how the process is. Every operator may ask.
@@ -23,7 +24,32 @@ pub(super) async fn status(
     if admin.operator.scope() != RoleScope::AllZones {
         status.home = String::new();
     }
+    status.index = Some(index_view(api.engine().index_progress()));
     Ok(Json(status))
+}
+
+/// Makes what people search anew from the ledger, in the background: searches answer 503
+/// `index_behind` until it is done, and nothing else waits.
+#[utoipa::path(post, path = "/v1/index/rebuild", tag = "instance",
+    operation_id = "rebuildIndex", security(("operator" = ["admin"])),
+    responses((status = 202, body = IndexView)))]
+pub(super) async fn rebuild_index(
+    State(api): State<Api>,
+    Writing(admin): Writing,
+) -> Result<Response, Refusal> {
+    let progress = api.engine().rebuild_index(&admin).await?;
+    let view = IndexView {
+        done: 0,
+        ..index_view(progress)
+    };
+    Ok((StatusCode::ACCEPTED, Json(view)).into_response())
+}
+
+fn index_view(progress: EvidenceFigures) -> IndexView {
+    IndexView {
+        done: progress.projected,
+        newest: progress.tail,
+    }
 }
 
 /// Gives this document.

@@ -1,16 +1,18 @@
 //! Logs, for those who verify them.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use caracal_core::LogId;
 use caracal_engine::AdminError;
-use caracal_wire::{LogView, Page};
+use caracal_wire::{LogView, Page, PrunedView};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer;
+use crate::convert::pruned_view;
 use crate::extract::{Filter, PageFilter, Reading, check_limit};
 use crate::ledger::{TilePath, TileRow, entries_bundle};
 use crate::refusal::Refusal;
@@ -113,7 +115,9 @@ pub(super) async fn tile(
                 .engine()
                 .read_log(zone, &admin, log, first, count)
                 .await?;
-            if leaves.len() != count {
+            // Where old leaves are not kept, what is found begins later.
+            let begins = leaves.first().is_some_and(|(index, _)| *index == first);
+            if leaves.len() != count || !begins {
                 return Err(missing().into());
             }
             entries_bundle(&leaves).ok_or_else(|| {
@@ -130,7 +134,22 @@ pub(super) async fn tile(
     Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
 
-/// Gives leaves of a log in order, one line for each, exactly as they are hashed.
+/// Gives what stands for the leaves of a log that are not kept any more.
+#[utoipa::path(get, path = "/v1/zones/{zone}/logs/{log}/pruned", tag = "logs",
+    operation_id = "getPruned", security(("operator" = ["auditor"])),
+    responses((status = 200, body = PrunedView)))]
+pub(super) async fn pruned(
+    State(api): State<Api>,
+    Path((zone, log)): Path<(String, String)>,
+    Reading(admin): Reading,
+) -> Result<Json<PrunedView>, Refusal> {
+    let zone = api.zone_of_log(&admin, &zone)?;
+    let tree = api.engine().get_pruned(zone, &admin, log_id(&log)?).await?;
+    Ok(Json(pruned_view(&tree)))
+}
+
+/// Gives leaves of a log in order, one line for each, exactly as they are hashed. Where the
+/// first are not kept any more, it begins with the first that is.
 #[utoipa::path(get, path = "/v1/zones/{zone}/logs/{log}/entries", tag = "logs",
     operation_id = "listEntries", params(EntriesFilter), security(("operator" = ["auditor"])),
     responses((status = 200, body = String, content_type = "application/x-ndjson")))]

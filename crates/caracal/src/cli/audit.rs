@@ -31,6 +31,8 @@ pub(crate) enum AuditCommand {
         /// The directory; it is created
         dir: PathBuf,
     },
+    /// Make anew what is searched, from the ledger; until then searches say so
+    RebuildIndex,
     /// Recompute every log from its leaf bytes and compare it with signed checkpoints
     Verify(VerifyArgs),
 }

@@ -30,6 +30,12 @@ pub(crate) enum ZoneCommand {
         /// The key's id
         key: String,
     },
+    /// Show how long events are kept, or change it
+    Retention {
+        /// A number of days, or `forever`
+        #[arg(value_name = "DAYS")]
+        days: Option<String>,
+    },
     /// Create a zone with its keys and its log
     Create {
         /// The name, for good

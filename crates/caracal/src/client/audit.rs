@@ -9,7 +9,7 @@ pub(crate) use dump::export_for_verify;
 pub(crate) use explanation::text as explanation_text;
 pub(crate) use line::{HEADINGS, cells};
 
-use caracal_wire::{EventExplanation, Page};
+use caracal_wire::{EventExplanation, IndexView, Page};
 use serde_json::Value;
 
 use crate::cli::{AuditCommand, EventFilter, Global, ListArgs};
@@ -32,6 +32,9 @@ pub(crate) async fn audit(
         return verify::verify(args, global, environment, home).await;
     }
     let api = Api::connect(Target::find(global, environment, home)?, home)?;
+    if matches!(command, AuditCommand::RebuildIndex) {
+        return rebuild_index(&api, global.json).await;
+    }
     let zone = find_log_zone(&api, global, environment).await?;
     let events = path_of(&zone, "events");
     match command {
@@ -48,8 +51,20 @@ pub(crate) async fn audit(
             terminal::raw(&explanation::text(&explained))
         }
         AuditCommand::Export { dir } => dump::export(&api, &zone, &dir, global.json).await,
-        AuditCommand::Verify(_) => Ok(()),
+        AuditCommand::RebuildIndex | AuditCommand::Verify(_) => Ok(()),
     }
+}
+
+/// It goes on in the server; `status` tells how far it is.
+async fn rebuild_index(api: &Api, json: bool) -> Outcome<()> {
+    let index: IndexView = api.act("/v1/index/rebuild").await?;
+    if json {
+        return terminal::json(&index);
+    }
+    terminal::line(format_args!(
+        "the index of {} events is being built anew; `caracal status --json` tells how far it is",
+        index.newest
+    ))
 }
 
 async fn print_list(

@@ -71,6 +71,9 @@ mod tests {
                 name: "p".to_owned(),
                 cedar: cedar.to_owned(),
             }],
+            retention: Some(caracal_wire::RetentionBody {
+                events_days: Some(90),
+            }),
         };
         let text = text(&file).unwrap();
         assert!(text.contains("from_env: OPEN_AI_KEY"), "{text}");

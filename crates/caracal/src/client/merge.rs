@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use caracal_wire::{ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody};
+use caracal_wire::{
+    ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody, RetentionBody,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -78,6 +80,25 @@ impl<'f> Origins<'f> {
     }
 }
 
+impl Origins<'_> {
+    /// What events are kept for is said once, or everywhere alike.
+    fn retention(
+        &mut self,
+        zone: &str,
+        file: &str,
+        to: &mut Option<RetentionBody>,
+        from: Option<RetentionBody>,
+    ) {
+        match (&*to, from) {
+            (Some(held), Some(other)) if *held != other => self.conflicts.push(format!(
+                "the retention of `{zone}` is written differently again in {file}"
+            )),
+            (None, from) => *to = from,
+            _ => {}
+        }
+    }
+}
+
 /// The names of the fields in which two objects differ; never their values, which may be secrets.
 fn differing(a: &impl Serialize, b: &impl Serialize) -> Vec<String> {
     let fields = |object: Result<Value, _>| match object {
@@ -116,6 +137,7 @@ pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyReq
         origins.extend(&zone, file, &mut to.providers, request.providers);
         origins.extend(&zone, file, &mut to.resources, request.resources);
         origins.extend(&zone, file, &mut to.policies, request.policies);
+        origins.retention(&zone, file, &mut to.retention, request.retention);
         let at = at.unwrap_or(merged.len());
         merged.push(to);
         // Where it was.

@@ -29,12 +29,23 @@ pub(crate) struct Report {
     pub(crate) events: u64,
     /// The number of logs.
     pub(crate) logs: u64,
+    /// The number of leaves that are not kept any more, since their time was over.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) pruned: u64,
+    /// The number of checkpoints and receipts that speak only of pruned leaves and that nothing
+    /// stored can check any more: neither confirmed nor contradicted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) unchecked: u64,
     /// The first leaf that is missing or wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_bad: Option<FirstBad>,
     /// Evidence that is none: checkpoints that no key of a log has signed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) bad_checkpoints: Vec<BadNote>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Where a log is bad.
@@ -92,10 +103,11 @@ fn tell(report: &Report, json: bool) -> Outcome<()> {
         return terminal::json(report);
     }
     if report.ok {
-        return terminal::line(format_args!(
+        terminal::line(format_args!(
             "✓ {} events in {} logs are what was signed",
             report.events, report.logs
-        ));
+        ))?;
+        return tell_pruned(report);
     }
     terminal::line(format_args!(
         "✗ the evidence is damaged ({} events in {} logs were read)",
@@ -111,6 +123,22 @@ fn tell(report: &Report, json: bool) -> Outcome<()> {
         terminal::line(format_args!(
             "  a checkpoint of `{}` from {}: {}",
             bad.log, bad.label, bad.why
+        ))?;
+    }
+    Ok(())
+}
+
+fn tell_pruned(report: &Report) -> Outcome<()> {
+    if report.pruned > 0 {
+        terminal::line(format_args!(
+            "  {} older events are not kept any more, as the logs announced",
+            report.pruned
+        ))?;
+    }
+    if report.unchecked > 0 {
+        terminal::line(format_args!(
+            "  {} checkpoints and receipts speak of these alone and could not be checked",
+            report.unchecked
         ))?;
     }
     Ok(())

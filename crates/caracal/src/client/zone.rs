@@ -46,6 +46,7 @@ pub(crate) async fn find_log_zone(
             issuer: String::new(),
             policy_version: None,
             frozen: false,
+            retention: None,
         });
     }
     find_zone(api, global, environment).await
@@ -102,6 +103,7 @@ mod tests {
             issuer: String::new(),
             policy_version: None,
             frozen: false,
+            retention: None,
         }
     }
 

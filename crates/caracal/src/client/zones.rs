@@ -1,12 +1,12 @@
 //! `caracal zone`.
 
-use caracal_wire::{KeyView, Page, ZoneBody, ZoneView};
+use caracal_wire::{ApplyAnswer, ApplyRequest, KeyView, Page, RetentionBody, ZoneBody, ZoneView};
 
 use crate::cli::{Global, ZoneCommand};
-use crate::client::zone::find_zone;
+use crate::client::zone::{find_zone, path_of};
 use crate::client::{Api, listing};
 use crate::environment::Environment;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::terminal;
 
 /// `caracal zone …`.
@@ -59,6 +59,10 @@ pub(crate) async fn zones(
             api.delete(&format!("/v1/zones/{zone}/keys/{key}")).await?;
             keys(&api.get(&format!("/v1/zones/{zone}/keys")).await?, global)
         }
+        ZoneCommand::Retention { days } => {
+            let zone = find_zone(api, global, environment).await?;
+            retention(api, zone, days.as_deref(), global).await
+        }
         ZoneCommand::Create { name } => {
             let zone: ZoneView = api.post("/v1/zones", &ZoneBody { name }).await?;
             if global.json {
@@ -69,6 +73,48 @@ pub(crate) async fn zones(
                 zone.name, zone.id
             ))
         }
+    }
+}
+
+/// Shows or changes how long the events of a zone are kept.
+async fn retention(
+    api: &Api,
+    mut zone: ZoneView,
+    days: Option<&str>,
+    global: &Global,
+) -> Outcome<()> {
+    if let Some(text) = days {
+        let events_days = match text {
+            "forever" => None,
+            number => Some(number.parse().map_err(|_| {
+                Failure::usage(format!("`{number}` is no number of days")).hint(
+                    "`caracal zone retention 90` keeps events for 90 days, `forever` for ever",
+                )
+            })?),
+        };
+        let request = ApplyRequest {
+            retention: Some(RetentionBody { events_days }),
+            ..ApplyRequest::default()
+        };
+        let _: ApplyAnswer = api.post(&path_of(&zone, "apply"), &request).await?;
+        zone.retention = request.retention.filter(|kept| kept.events_days.is_some());
+    }
+    let kept = zone.retention.and_then(|retention| retention.events_days);
+    if global.json {
+        return terminal::json(&serde_json::json!({
+            "zone": { "id": zone.id, "name": zone.name },
+            "retention": { "events_days": kept },
+        }));
+    }
+    match kept {
+        Some(days) => terminal::line(format_args!(
+            "the events of `{}` are kept for {days} days",
+            zone.name
+        )),
+        None => terminal::line(format_args!(
+            "the events of `{}` are kept for ever",
+            zone.name
+        )),
     }
 }
 

@@ -150,6 +150,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
             name: APPLICATION.to_owned(),
             cedar: POLICY.to_owned(),
         }],
+        retention: None,
         prune: false,
         base: None,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use caracal_wire::StatusView;
+use caracal_wire::{IndexView, StatusView};
 use serde::Serialize;
 
 use crate::cli::StatusArgs;
@@ -34,6 +34,9 @@ pub(crate) struct StackStatus {
     /// How much room the disk has left, where the stack was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) disk: Option<String>,
+    /// How far the index is, while the stack runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<IndexView>,
 }
 
 /// One door.
@@ -55,6 +58,7 @@ impl StackStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             home: home.dir().display().to_string(),
             disk: None,
+            index: None,
         };
         let Some(record) = status.pid.and_then(|pid| StackRecord::find(home, pid)) else {
             return Ok(status);
@@ -153,12 +157,11 @@ async fn is_ready(name: &str, door: &DoorRecord) -> bool {
     true
 }
 
-/// What a running stack says of its disk.
-async fn ask_disk(home: &Home) -> Option<String> {
+/// What a running stack says of itself, if it answers.
+async fn ask(home: &Home) -> Option<StatusView> {
     let api = Api::connect(Target::Local, home).ok()?;
     let asked = api.get::<StatusView>("/v1/status");
-    let view = tokio::time::timeout(PROBE, asked).await.ok()?.ok()?;
-    Some(view.disk).filter(|disk| !disk.is_empty())
+    tokio::time::timeout(PROBE, asked).await.ok()?.ok()
 }
 
 /// Where this machine reaches a listener.
@@ -177,8 +180,11 @@ pub(crate) async fn status(home: &Home, args: &StatusArgs, json: bool) -> Outcom
     let looked = StackStatus::wait(home, limit).await;
     // Whatever keeps it from looking, the answer is that it is not ready.
     let mut status = looked.map_err(|failure| failure.exit(Exit::Failed))?;
-    if status.pid.is_some() {
-        status.disk = ask_disk(home).await;
+    if status.pid.is_some()
+        && let Some(told) = ask(home).await
+    {
+        status.disk = Some(told.disk).filter(|disk| !disk.is_empty());
+        status.index = told.index;
     }
     if json {
         terminal::json(&status)?;
@@ -190,6 +196,11 @@ pub(crate) async fn status(home: &Home, args: &StatusArgs, json: bool) -> Outcom
         terminal::raw(&status.text())?;
         if status.disk.as_deref() == Some("low") {
             terminal::note("the disk is nearly full; `caracal doctor` tells how much is left");
+        }
+        if let Some(IndexView { done, newest }) = status.index.filter(|i| i.done < i.newest) {
+            terminal::line(format_args!(
+                "searches find {done} of {newest} events; the index is being built"
+            ))?;
         }
     }
     status.failure().map_or(Ok(()), Err)

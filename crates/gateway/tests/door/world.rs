@@ -332,6 +332,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
         ],
         resources,
         policies,
+        retention: None,
         prune: false,
     }
 }

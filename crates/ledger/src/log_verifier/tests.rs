@@ -1,3 +1,5 @@
+mod pruned;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -77,7 +79,9 @@ fn an_honest_log_verifies() {
             first_bad: None,
             is_whole: true,
             bad_checkpoints: vec![],
-            covered: 8
+            covered: 8,
+            pruned: 0,
+            unchecked: 0,
         }
     );
     assert!(report.is_ok());

@@ -51,11 +51,17 @@ pub(super) const STATE: Design = Design {
 
 pub(super) const LEDGER: Design = Design {
     application_id: 0x4352_434c,
-    format: 1,
-    migrations: &[(
-        "V1__events_and_heads",
-        include_str!("../../migrations/ledger/V1__events_and_heads.sql"),
-    )],
+    format: 2,
+    migrations: &[
+        (
+            "V1__events_and_heads",
+            include_str!("../../migrations/ledger/V1__events_and_heads.sql"),
+        ),
+        (
+            "V2__pruned",
+            include_str!("../../migrations/ledger/V2__pruned.sql"),
+        ),
+    ],
 };
 
 /// Opens the file for writing and brings it to this release's format, making it when there is

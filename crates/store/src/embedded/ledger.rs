@@ -4,24 +4,32 @@ mod aside;
 mod checkpointer;
 mod followers;
 mod heads;
+mod prunable;
+mod prune;
+mod pruned;
 mod writer;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use caracal_core::LogId;
-use caracal_ledger::Log;
+use caracal_ledger::{Log, TreeState};
+use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 pub(super) use aside::set_aside_unreadable;
 pub(super) use followers::{Followers, Hurry, Nudged};
 pub(super) use heads::{list_heads, newest_seq};
+pub(super) use prunable::Seen;
+pub(super) use pruned::{Pruned, Removal, read as read_pruned};
 
 use super::projection::Projection;
 use super::readers::Readers;
 use super::worker::Worker;
 use super::{Embedded, OpenOptions, database, failure};
-use crate::{Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Query, StoreError};
+use crate::{
+    Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Prunable, Query, StoreError,
+};
 use writer::{Job, Writer};
 
 /// How many appends wait in memory; further ones wait in their callers.
@@ -34,6 +42,7 @@ pub(super) struct Ledger {
     readers: Readers,
     projection: Projection,
     tail: watch::Receiver<u64>,
+    seen: prune::Seen,
 }
 
 impl Ledger {
@@ -72,6 +81,7 @@ impl Ledger {
             readers: Readers::new(move || database::open_read_only(&path)),
             projection,
             tail,
+            seen: prune::Seen::default(),
         })
     }
 }
@@ -141,6 +151,28 @@ impl EvidenceStore for Embedded {
             .projection
             .tile(tail, log, level, n, width)
             .await
+    }
+
+    async fn find_prunable(
+        &self,
+        log: LogId,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<Option<Prunable>, StoreError> {
+        self.ledger.find_prunable(log, before, limit).await
+    }
+
+    async fn prune(&self, log: LogId, below: u64, verifier: &str) -> Result<u64, StoreError> {
+        self.ledger.prune(log, below, verifier).await
+    }
+
+    async fn pruned(&self, log: LogId) -> Result<TreeState, StoreError> {
+        self.ledger.pruned(log).await
+    }
+
+    async fn rebuild_index(&self) -> Result<(), StoreError> {
+        self.ledger.projection.rebuild();
+        Ok(())
     }
 
     fn tail(&self) -> watch::Receiver<u64> {

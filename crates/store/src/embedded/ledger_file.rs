@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use caracal_core::LogId;
-use caracal_ledger::LeafHash;
+use caracal_ledger::{LeafHash, TreeState};
 use rusqlite::Connection;
 
 use super::{database, ledger, projection};
@@ -85,9 +85,29 @@ impl LedgerFile {
         ledger::list_heads(&self.events)
     }
 
-    /// The stored hashes of a log's leaves from the first on, as far as there are any. They
-    /// come from a file that is not the evidence: use them as hints only.
-    pub fn leaf_hashes(&self, log: LogId) -> Vec<LeafHash> {
+    /// The tree over the leaves of a log that are not kept any more, as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when it is none.
+    pub fn pruned(&self, log: LogId) -> Result<TreeState, StoreError> {
+        // A file of an older release has no such table, and has all its leaves.
+        let has_any = self
+            .events
+            .prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'pruned'")?
+            .exists([])?;
+        if !has_any {
+            return Ok(TreeState::new());
+        }
+        Ok(ledger::read_pruned(&self.events, "main", log)?
+            .tiles
+            .state())
+    }
+
+    /// The stored hashes of a log's leaves, as far as there are any, and the index of the first
+    /// of them: 0, unless the index was built anew after leaves were pruned. They come from a
+    /// file that is not the evidence: use them as hints only.
+    pub fn leaf_hashes(&self, log: LogId) -> (u64, Vec<LeafHash>) {
         self.index
             .as_ref()
             .and_then(|index| projection::leaf_hashes(index, log).ok())

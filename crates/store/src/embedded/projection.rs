@@ -4,18 +4,23 @@
 mod file;
 mod follow;
 mod leaf;
+mod pace;
+mod removal;
 mod search;
 mod terms;
 mod tiles;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use caracal_core::LogId;
+use caracal_ledger::Checkpoint;
 use tokio::sync::watch;
 
 use super::failure;
-use super::ledger::{Followers, Hurry, Nudged};
+use super::ledger::{Followers, Hurry, Nudged, Removal};
 use super::readers::Readers;
 use crate::{Page, Query, StoreError};
 
@@ -26,11 +31,16 @@ pub(super) use tiles::leaf_hashes;
 /// How long a search waits for the projection to catch up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// With so many leaves to come, waiting so long is of no use.
+const HOPELESS: u64 = 200_000;
+
 pub(super) struct Projection {
     readers: Readers,
     /// The sequence number up to which everything is projected.
     projected: watch::Receiver<u64>,
     hurry: Hurry,
+    /// Asks the follower to begin anew.
+    rebuild: Arc<AtomicBool>,
 }
 
 impl Projection {
@@ -46,7 +56,9 @@ impl Projection {
         let newest = *tail.borrow();
         let (connection, known) = file::open(index, identity, newest)?;
         let (sender, projected) = watch::channel(known);
-        let follower = follow::Follower::new(connection, ledger, known, tail, sender)?;
+        let rebuild = Arc::<AtomicBool>::default();
+        let anew = Arc::clone(&rebuild);
+        let follower = follow::Follower::new(connection, ledger, known, tail, sender, anew)?;
         let hurry = written.hurry();
         followers.start("caracal-index", move || follower.run(&written))?;
         let (ledger, index) = (ledger.to_owned(), index.to_owned());
@@ -55,6 +67,7 @@ impl Projection {
             readers,
             projected,
             hurry,
+            rebuild,
         })
     }
 
@@ -97,10 +110,34 @@ impl Projection {
             .await
     }
 
+    /// Which rows of the ledger go next.
+    pub(super) async fn plan_removal(
+        &self,
+        tail: u64,
+        log: LogId,
+        below: u64,
+        signed: Checkpoint,
+    ) -> Result<Option<Removal>, StoreError> {
+        self.catch_up(tail).await?;
+        self.readers
+            .read(move |connection| removal::plan(connection, log, below, &signed))
+            .await
+    }
+
+    /// Makes everything anew from the ledger.
+    pub(super) fn rebuild(&self) {
+        self.rebuild.store(true, Ordering::Relaxed);
+        self.hurry.anew();
+    }
+
     async fn catch_up(&self, tail: u64) -> Result<(), StoreError> {
         let mut projected = self.projected.clone();
-        if *projected.borrow() < tail {
+        let done = *projected.borrow();
+        if done < tail {
             self.hurry.now();
+        }
+        if self.rebuild.load(Ordering::Relaxed) || tail.saturating_sub(done) > HOPELESS {
+            return Err(StoreError::IndexBehind { done, newest: tail });
         }
         let waited =
             tokio::time::timeout(PATIENCE, projected.wait_for(|projected| *projected >= tail))
@@ -108,9 +145,10 @@ impl Projection {
         match waited {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(failure::closed()),
-            Err(_) => Err(StoreError::Unavailable(
-                "the index is still being built; try again later".to_owned(),
-            )),
+            Err(_) => Err(StoreError::IndexBehind {
+                done: *self.projected.borrow(),
+                newest: tail,
+            }),
         }
     }
 

@@ -107,6 +107,25 @@ impl StateStore for Embedded {
             .await
     }
 
+    async fn forget_commits(
+        &self,
+        zone: ZoneId,
+        below: Revision,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.state
+            .writer
+            .send(Job::Forget {
+                zone,
+                below,
+                limit,
+                answer,
+            })
+            .await?;
+        answered.await.map_err(|_| failure::unanswered())?
+    }
+
     fn watch(&self) -> mpsc::UnboundedReceiver<CommitRecord> {
         let (watcher, commits) = mpsc::unbounded_channel();
         self.state

@@ -17,6 +17,10 @@ pub enum Step {
     BeforeLedgerCommit,
     /// The leaves are durable; nobody was told.
     AfterLedgerCommit,
+    /// Leaves whose time is over are removed, and not yet committed, in the ledger file.
+    BeforePruneCommit,
+    /// They are gone; nobody was told.
+    AfterPruneCommit,
 }
 
 impl Step {

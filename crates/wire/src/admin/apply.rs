@@ -26,6 +26,9 @@ pub struct ApplyRequest {
     /// The policies; added to the active ones, replacing those of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
+    /// How long the zone's events are kept; a change needs the role owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionBody>,
     /// True: the zone holds exactly this afterwards; what is not named is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,
@@ -33,6 +36,16 @@ pub struct ApplyRequest {
     /// done (412 `base_mismatch`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+}
+
+/// How long the events of a zone are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionBody {
+    /// In days, 1 to 36525; left out, or null, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 36525)]
+    pub events_days: Option<u32>,
 }
 
 /// What an apply did, or with `dry_run` would do.

@@ -70,6 +70,16 @@ pub struct EventProof {
     pub hashes: Vec<String>,
 }
 
+/// What stands for the first leaves of a log, which are not kept any more. It proves itself:
+/// with the leaves that are kept it hashes to the signed checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PrunedView {
+    /// How many they are: the index of the first leaf that is kept.
+    pub size: u64,
+    /// The RFC 6962 hashes of their complete subtrees from the left, in standard base64.
+    pub edge: Vec<String>,
+}
+
 /// A log of a zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogView {

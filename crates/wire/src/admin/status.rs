@@ -22,6 +22,18 @@ pub struct StatusView {
     /// calls are refused.
     #[serde(default)]
     pub disk: String,
+    /// How far what people search has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<IndexView>,
+}
+
+/// How far the index, what people search, has come. It is made from the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IndexView {
+    /// Events up to this sequence number can be found.
+    pub done: u64,
+    /// The sequence number of the newest event.
+    pub newest: u64,
 }
 
 /// One door.

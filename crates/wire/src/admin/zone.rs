@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::RetentionBody;
+
 /// A wanted zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,4 +35,7 @@ pub struct ZoneView {
     /// True while the whole zone is revoked.
     #[serde(default)]
     pub frozen: bool,
+    /// How long its events are kept; absent for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionBody>,
 }

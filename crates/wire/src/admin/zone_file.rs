@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ApplicationBody, ApplyRequest, PolicyBody, ProviderEntry, ResourceBody, SecretSource,
-    SecretValue,
+    ApplicationBody, ApplyRequest, PolicyBody, ProviderEntry, ResourceBody, RetentionBody,
+    SecretSource, SecretValue,
 };
 
 /// The configuration of a zone as a file. Secrets are named, not given.
@@ -26,6 +26,9 @@ pub struct ZoneFile {
     /// The policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
+    /// How long the zone's events are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionBody>,
 }
 
 impl ZoneFile {
@@ -49,6 +52,7 @@ impl ZoneFile {
             providers,
             resources: self.resources,
             policies: self.policies,
+            retention: self.retention,
             prune,
             base: None,
         })

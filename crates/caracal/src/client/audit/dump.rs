@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use bytes::Bytes;
-use caracal_wire::{LogView, Page, ZoneView};
+use caracal_wire::{LogView, Page, PrunedView, ZoneView};
 
 use crate::cli::Global;
 use crate::client::api::query;
@@ -59,9 +59,31 @@ async fn export_logs(api: &Api, zone: &ZoneView, dir: &Path) -> Outcome<(usize, 
     Ok((logs.items.len(), events))
 }
 
-/// The checkpoint is read first, and the leaves are written up to where it says: what a running
-/// log gets meanwhile would be vouched for by nothing.
+/// Old leaves may go while they are read; then it is begun again, so often at most.
+const TRIES: usize = 10;
+
 async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> Outcome<u64> {
+    for _ in 0..TRIES {
+        if let Some(count) = try_export_log(api, zone, log, place).await? {
+            return Ok(count);
+        }
+    }
+    Err(Failure::new(format!(
+        "old leaves of `{}` go faster than they can be read",
+        log.id
+    ))
+    .hint("export again when the retention has caught up"))
+}
+
+/// The checkpoint is read first, and the leaves are written up to where it says: what a running
+/// log gets meanwhile would be vouched for by nothing. None when leaves went meanwhile that are
+/// not written yet.
+async fn try_export_log(
+    api: &Api,
+    zone: &ZoneView,
+    log: &LogView,
+    place: &Path,
+) -> Outcome<Option<u64>> {
     let base = path_of(zone, &format!("logs/{}", log.id));
     let checkpoint = api.bytes(&format!("{base}/checkpoint")).await?;
     write(&place.join("checkpoint"), &checkpoint)?;
@@ -70,7 +92,9 @@ async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> 
     let file = File::create(&path).context(format!("`{}`", path.display()))?;
     let mut file = BufWriter::new(file);
     let size = size_of(&checkpoint);
-    let mut next = 0;
+    let pruned: PrunedView = api.get(&format!("{base}/pruned")).await?;
+    write_pruned(&place.join("pruned"), &pruned)?;
+    let mut next = pruned.size;
     while next < size {
         let (first, limit) = (next.to_string(), CHUNK.min(size - next).to_string());
         let asked = query(&[("first", Some(&first)), ("limit", Some(&limit))]);
@@ -80,12 +104,46 @@ async fn export_log(api: &Api, zone: &ZoneView, log: &LogView, place: &Path) -> 
         if count == 0 {
             break;
         }
+        // A server without them goes on with the next leaves that it has. When nothing was let
+        // go, the log is damaged: that is exported as it is, for the verification to name.
+        if index_of(&lines).is_some_and(|index| index > next) {
+            let now: PrunedView = api.get(&format!("{base}/pruned")).await?;
+            if now.size > pruned.size {
+                return Ok(None);
+            }
+        }
         file.write_all(&lines)
             .context(format!("`{}`", path.display()))?;
         next = next.saturating_add(count);
     }
     file.flush().context(format!("`{}`", path.display()))?;
-    Ok(next)
+    Ok(Some(next.saturating_sub(pruned.size)))
+}
+
+/// The file is there only for a log whose first leaves are not kept any more: their number,
+/// then the hashes of their complete subtrees from the left, one on each line.
+fn write_pruned(path: &Path, pruned: &PrunedView) -> Outcome<()> {
+    if pruned.size == 0 {
+        return match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context(format!("`{}`", path.display()))
+            }
+            _ => Ok(()),
+        };
+    }
+    let lines = [pruned.size.to_string()];
+    let text = lines
+        .iter()
+        .chain(&pruned.edge)
+        .fold(String::new(), |text, line| text + line + "\n");
+    write(path, text.as_bytes())
+}
+
+/// The index of the first of some leaves.
+fn index_of(lines: &[u8]) -> Option<u64> {
+    let first = lines.split(|byte| *byte == b'\n').next()?;
+    let leaf: serde_json::Value = serde_json::from_slice(first).ok()?;
+    leaf.get("index")?.as_u64()
 }
 
 /// How many leaves a checkpoint speaks of; every one there is when it does not say. Whether it is

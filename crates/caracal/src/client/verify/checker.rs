@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use caracal_core::LogId;
-use caracal_ledger::{LeafHash, LogVerifier};
+use caracal_ledger::{LeafHash, LogVerifier, TreeState};
 
 use crate::client::verify::{BadNote, Evidence, FirstBad, Report};
 use crate::failure::{Context, Outcome};
@@ -43,9 +43,16 @@ impl<'h> Checker<'h> {
         self.log(log).expect_checkpoint(note, label);
     }
 
-    /// Gives stored leaf hashes, which help to find an altered leaf and prove nothing.
-    pub(crate) fn hint(&mut self, log: LogId, hashes: Vec<LeafHash>) {
-        self.log(log).hint_leaf_hashes(hashes.into_iter());
+    /// Gives stored leaf hashes from index `first` on, which help to find an altered leaf and
+    /// prove nothing.
+    pub(crate) fn hint(&mut self, log: LogId, first: u64, hashes: Vec<LeafHash>) {
+        self.log(log)
+            .hint_leaf_hashes_from(first, hashes.into_iter());
+    }
+
+    /// Says what stands for the leaves of a log that are not kept any more.
+    pub(crate) fn start_after(&mut self, log: LogId, pruned: TreeState) {
+        self.log(log).start_after(pruned);
     }
 
     /// Reads the next leaf of a log, as which it says that it is.
@@ -89,6 +96,8 @@ impl<'h> Checker<'h> {
             ok: true,
             events: 0,
             logs: u64::try_from(self.logs.len()).unwrap_or(u64::MAX),
+            pruned: 0,
+            unchecked: 0,
             first_bad: None,
             bad_checkpoints: Vec::new(),
         };
@@ -97,12 +106,15 @@ impl<'h> Checker<'h> {
         for (log, verifier) in self.logs {
             let found = verifier.finish();
             report.events = report.events.saturating_add(found.events);
+            report.pruned = report.pruned.saturating_add(found.pruned);
+            report.unchecked = report.unchecked.saturating_add(found.unchecked);
+            let size = found.pruned.saturating_add(found.events);
             let mut bad = found.first_bad.map(|bad| (bad.index, bad.why));
             if bad.is_none() && found.events == 0 && !may_be_empty.contains(&log) {
                 bad = Some((0, "the leaf is missing: the log has none at all".to_owned()));
             }
             // Leaves are written together with the checkpoint that covers them.
-            if bad.is_none() && found.covered < found.events {
+            if bad.is_none() && found.covered < size {
                 let why = "no signed checkpoint of the log covers the leaf".to_owned();
                 bad = Some((found.covered, why));
             }

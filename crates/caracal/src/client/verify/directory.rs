@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use caracal_core::LogId;
-use caracal_ledger::MAX_LEAF_BYTES;
+use caracal_ledger::{LeafHash, MAX_LEAF_BYTES, TreeState};
 
 use crate::client::verify::{Checker, Evidence, Report};
 use crate::failure::{Context, Failure, Outcome};
@@ -35,7 +35,10 @@ pub(crate) fn verify_directory(dir: &Path, evidence: Evidence) -> Outcome<Report
         }
     }
     for (log, place) in &logs {
-        read_leaves(&mut checker, *log, &place.join("events.jsonl"))?;
+        let pruned = read_pruned(&mut checker, *log, &place.join("pruned"))?;
+        let first = pruned.size;
+        checker.start_after(*log, pruned);
+        read_leaves(&mut checker, *log, first, &place.join("events.jsonl"))?;
     }
     Ok(checker.finish(&BTreeSet::new()))
 }
@@ -58,7 +61,27 @@ fn list_logs(dir: &Path) -> Outcome<BTreeMap<LogId, PathBuf>> {
     Ok(logs)
 }
 
-fn read_leaves(checker: &mut Checker<'_>, log: LogId, path: &Path) -> Outcome<()> {
+/// What stands for the leaves that are not kept any more, if there are any: their number, then
+/// the hashes of their complete subtrees from the left.
+fn read_pruned(checker: &mut Checker<'_>, log: LogId, path: &Path) -> Outcome<TreeState> {
+    if !path.exists() {
+        return Ok(TreeState::new());
+    }
+    let text = std::fs::read_to_string(path).context(format!("`{}`", path.display()))?;
+    let mut lines = text.lines();
+    let size = lines.next().and_then(|line| line.parse().ok());
+    // The number of subtrees that a tree of the largest size can have.
+    let edge = lines.take(64).map(LeafHash::from_base64);
+    let edge: Option<Vec<_>> = edge.map(|hash| Some(hash?.0)).collect();
+    let tree = size.zip(edge).map(|(size, edge)| TreeState { size, edge });
+    Ok(tree.filter(|tree| tree.check().is_ok()).unwrap_or_else(|| {
+        let why = "what stands for the pruned leaves in the export cannot be read";
+        checker.stray(&log.to_string(), 0, why);
+        TreeState::new()
+    }))
+}
+
+fn read_leaves(checker: &mut Checker<'_>, log: LogId, first: u64, path: &Path) -> Outcome<()> {
     let Ok(file) = File::open(path) else {
         checker.stray(&log.to_string(), 0, "the export has no events of this log");
         return Ok(());
@@ -67,7 +90,7 @@ fn read_leaves(checker: &mut Checker<'_>, log: LogId, path: &Path) -> Outcome<()
         .unwrap_or(u64::MAX)
         .saturating_add(2);
     let mut reader = BufReader::new(file);
-    for index in 0.. {
+    for index in first.. {
         let mut line = Vec::new();
         let read = reader.by_ref().take(longest).read_until(b'\n', &mut line);
         if read.context(format!("`{}`", path.display()))? == 0 {

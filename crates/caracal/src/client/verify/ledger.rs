@@ -60,7 +60,12 @@ fn check(dir: &std::path::Path, keys: &Keys, evidence: Evidence) -> Outcome<Repo
         Err(error) => checker.stray("", 0, &error.to_string()),
     }
     for log in keys.verifiers.keys() {
-        checker.hint(*log, file.leaf_hashes(*log));
+        let (first, hashes) = file.leaf_hashes(*log);
+        checker.hint(*log, first, hashes);
+        match file.pruned(*log) {
+            Ok(pruned) => checker.start_after(*log, pruned),
+            Err(error) => checker.stray(&log.to_string(), 0, &error.to_string()),
+        }
     }
     for row in file.rows() {
         match row {

@@ -133,6 +133,7 @@ impl Doors {
                     Room::Reserve => "reserve",
                 }
                 .to_owned(),
+                index: None,
             }
         });
         let mut config = ApiConfig::new(

@@ -64,6 +64,17 @@ impl Hurry {
         self.0.news().wanted = true;
         self.0.hurried.notify_one();
     }
+
+    /// Also wakes a follower that has nothing to follow.
+    pub(in crate::embedded) fn anew(&self) {
+        {
+            let mut news = self.0.news();
+            news.written = true;
+            news.wanted = true;
+        }
+        self.0.begun.notify_one();
+        self.0.hurried.notify_one();
+    }
 }
 
 impl Nudged {

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::checkpointer::{HUGE, checkpoint};
 use super::followers::Nudge;
 use super::heads::{self, Head};
+use super::pruned::{self, Removal};
 use crate::embedded::meters::meters;
 use crate::embedded::number::signed;
 use crate::embedded::step::{Step, StepHook};
@@ -35,6 +36,10 @@ pub(super) enum Job {
     Append {
         entries: Vec<Entry>,
         answer: AppendAnswer,
+    },
+    Prune {
+        removal: Removal,
+        answer: oneshot::Sender<Result<u64, StoreError>>,
     },
 }
 
@@ -74,6 +79,15 @@ impl Writer {
                         self.append_batch(&mut batch);
                         // Who asked may have gone away; then nobody wants to know.
                         let _ = answer.send(self.open(*log));
+                    }
+                    Job::Prune { removal, answer } => {
+                        self.append_batch(&mut batch);
+                        let on_step = self.on_step.clone();
+                        let gone = pruned::remove(&mut self.connection, &removal, on_step.as_ref());
+                        for nudge in &self.nudges {
+                            nudge.now();
+                        }
+                        let _ = answer.send(gone);
                     }
                 }
             }

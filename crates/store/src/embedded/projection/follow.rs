@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use caracal_ledger::{LeafHash, leaf_hash};
 use rusqlite::{Connection, TransactionBehavior};
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 
 use super::file;
 use super::leaf::Indexed;
+use super::pace::Pace;
 use super::terms::{self, BLOCK, Term};
 use super::tiles::Trees;
 use crate::StoreError;
@@ -53,6 +56,8 @@ pub(super) struct Follower {
     tail: watch::Receiver<u64>,
     projected: watch::Sender<u64>,
     trees: Trees,
+    rebuild: Arc<AtomicBool>,
+    pace: Pace,
 }
 
 impl Follower {
@@ -62,6 +67,7 @@ impl Follower {
         known: u64,
         tail: watch::Receiver<u64>,
         projected: watch::Sender<u64>,
+        rebuild: Arc<AtomicBool>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             index,
@@ -71,6 +77,8 @@ impl Follower {
             tail,
             projected,
             trees: Trees::default(),
+            rebuild,
+            pace: Pace::default(),
         })
     }
 
@@ -78,15 +86,23 @@ impl Follower {
     pub(super) fn run(mut self, written: &Nudged) {
         let mut over = false;
         while !over {
-            match self.catch_up(written) {
+            let caught_up = if self.rebuild.load(Ordering::Relaxed) {
+                let why = "an operator asked for it".to_owned();
+                Err(Fault::Index(StoreError::Damaged(why)))
+            } else {
+                self.catch_up(written)
+            };
+            match caught_up {
+                Ok(()) if self.rebuild.load(Ordering::Relaxed) => over = written.is_over(),
                 Ok(()) => over = !(written.wait() && written.pause(GATHER)),
                 Err(Fault::Index(StoreError::Damaged(why))) => {
-                    tracing::error!(why, "the index is damaged and is built anew");
+                    tracing::error!(why, "the index is built anew");
                     self.trees.forget();
                     match file::reset(&mut self.index) {
                         Ok(()) => {
                             self.known = 0;
                             self.projected.send_replace(0);
+                            self.rebuild.store(false, Ordering::Relaxed);
                         }
                         Err(error) => {
                             tracing::error!(%error, "the index cannot be built anew");
@@ -111,12 +127,14 @@ impl Follower {
             if self.known >= tail {
                 return Ok(());
             }
+            let begin = Instant::now();
             let known = self.copy_chunk(tail)?;
             self.known = known;
             self.projected.send_replace(known);
-            if written.is_over() {
+            if written.is_over() || self.rebuild.load(Ordering::Relaxed) {
                 return Ok(());
             }
+            self.pace.keep(known, tail, begin.elapsed());
         }
     }
 
@@ -138,7 +156,8 @@ impl Follower {
             .index
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (log, leaves) in chunk.leaves {
-            self.trees.append(&transaction, &log, &leaves)?;
+            self.trees
+                .append(&transaction, &self.ledger, &log, &leaves)?;
         }
         for (number, block) in chunk.blocks {
             block.write(&transaction, number)?;

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use caracal_core::LogId;
-use caracal_ledger::{LeafHash, LedgerError, TileBuilder, TileSource};
+use caracal_ledger::{HashTile, LeafHash, LedgerError, TileBuilder, TileSource};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::StoreError;
+use crate::embedded::ledger::read_pruned;
 use crate::embedded::number::{signed, unsigned};
 
 /// How many logs' right edges are kept in memory.
@@ -29,6 +30,7 @@ impl Trees {
     pub(super) fn append(
         &mut self,
         connection: &Connection,
+        ledger: &Connection,
         log: &str,
         leaves: &[(u64, LeafHash)],
     ) -> Result<(), StoreError> {
@@ -41,6 +43,13 @@ impl Trees {
                 entry.insert(open(connection, log)?)
             }
         };
+        // What was pruned cannot be hashed any more: the ledger keeps what stands for it.
+        if leaves
+            .first()
+            .is_some_and(|(index, _)| *index > builder.size())
+        {
+            skip_pruned(connection, ledger, log, builder)?;
+        }
         let mut next = Vec::with_capacity(leaves.len());
         let mut size = builder.size();
         for (index, leaf) in leaves {
@@ -52,14 +61,7 @@ impl Trees {
         if next.is_empty() {
             return Ok(());
         }
-        for tile in builder.append(&next) {
-            connection
-                .prepare_cached(
-                    "INSERT INTO tiles (log, level, n, data) VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (log, level, n) DO UPDATE SET data = excluded.data",
-                )?
-                .execute((log, tile.level, signed(tile.n), tile.bytes))?;
-        }
+        store(connection, log, builder.append(&next))?;
         connection
             .prepare_cached(
                 "INSERT INTO trees (log, size) VALUES ($1, $2) ON CONFLICT (log) DO UPDATE SET size = excluded.size",
@@ -67,6 +69,38 @@ impl Trees {
             .execute((log, signed(size)))?;
         Ok(())
     }
+}
+
+/// Goes on behind the pruned leaves, where they are more than the tree has.
+fn skip_pruned(
+    connection: &Connection,
+    ledger: &Connection,
+    log: &str,
+    builder: &mut TileBuilder,
+) -> Result<(), StoreError> {
+    // A damaged log is verified without its tiles.
+    let Ok(id) = log.parse() else { return Ok(()) };
+    match read_pruned(ledger, "main", id) {
+        Ok(pruned) if pruned.tiles.size() > builder.size() => {
+            store(connection, log, pruned.tiles.partial_tiles())?;
+            *builder = pruned.tiles;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, log, "the tiles of a log begin later"),
+    }
+    Ok(())
+}
+
+fn store(connection: &Connection, log: &str, tiles: Vec<HashTile>) -> Result<(), StoreError> {
+    for tile in tiles {
+        connection
+            .prepare_cached(
+                "INSERT INTO tiles (log, level, n, data) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (log, level, n) DO UPDATE SET data = excluded.data",
+            )?
+            .execute((log, tile.level, signed(tile.n), tile.bytes))?;
+    }
+    Ok(())
 }
 
 fn open(connection: &Connection, log: &str) -> Result<TileBuilder, StoreError> {
@@ -79,9 +113,16 @@ fn open(connection: &Connection, log: &str) -> Result<TileBuilder, StoreError> {
         .map_err(|error| StoreError::Damaged(format!("the tiles of `{log}`: {error}")))
 }
 
-struct Stored<'a> {
+/// The tiles of a log in the index.
+pub(super) struct Stored<'a> {
     connection: &'a Connection,
     log: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn new(connection: &'a Connection, log: &'a str) -> Self {
+        Self { connection, log }
+    }
 }
 
 impl TileSource for Stored<'_> {
@@ -124,22 +165,25 @@ pub(super) fn tile(
     })
 }
 
-/// The leaf hashes of a log from the first one to where they end.
+/// The leaf hashes of a log from the first that is stored to where they end, and its index.
 pub(in crate::embedded) fn leaf_hashes(
     connection: &Connection,
     log: LogId,
-) -> Result<Vec<LeafHash>, StoreError> {
+) -> Result<(u64, Vec<LeafHash>), StoreError> {
     let mut statement =
         connection.prepare("SELECT n, data FROM tiles WHERE log = $1 AND level = 0 ORDER BY n")?;
     let mut rows = statement.query([log.to_string()])?;
-    let mut hashes = Vec::new();
+    let (mut begin, mut hashes) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         let first = unsigned(row.get(0)?)?.saturating_mul(256);
-        if u64::try_from(hashes.len()).ok() != Some(first) {
+        if hashes.is_empty() {
+            begin = first;
+        }
+        if u64::try_from(hashes.len()).ok() != first.checked_sub(begin) {
             break;
         }
         let data: Vec<u8> = row.get(1)?;
         hashes.extend(data.as_chunks::<32>().0.iter().map(|hash| LeafHash(*hash)));
     }
-    Ok(hashes)
+    Ok((begin, hashes))
 }

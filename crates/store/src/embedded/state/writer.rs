@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
-use caracal_core::{CommitId, LogId, Position, ZoneId};
+use caracal_core::{CommitId, LogId, Position, Revision, ZoneId};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::apply::{Made, apply};
 use super::{Watchers, rows};
 use crate::embedded::meters::meters;
+use crate::embedded::number::signed;
 use crate::embedded::step::{Step, StepHook};
 use crate::embedded::worker::Inbox;
 use crate::{Commit, CommitError, StoreError};
@@ -35,6 +36,12 @@ pub(super) enum Job {
     StartLog {
         log: LogId,
         answer: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Forget {
+        zone: ZoneId,
+        below: Revision,
+        limit: usize,
+        answer: oneshot::Sender<Result<usize, StoreError>>,
     },
 }
 
@@ -76,6 +83,15 @@ impl Writer {
                     Job::StartLog { log, answer } => {
                         self.commit_batch(&mut batch);
                         let _ = answer.send(self.start_log(log));
+                    }
+                    Job::Forget {
+                        zone,
+                        below,
+                        limit,
+                        answer,
+                    } => {
+                        self.commit_batch(&mut batch);
+                        let _ = answer.send(self.forget(zone, below, limit));
                     }
                 }
             }
@@ -198,6 +214,18 @@ impl Writer {
         Ok(found
             .filter(|(of, _)| *of == zone)
             .map(|(_, position)| position))
+    }
+
+    fn forget(&mut self, zone: ZoneId, below: Revision, limit: usize) -> Result<usize, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let forgotten = self
+            .connection
+            .prepare_cached(
+                "DELETE FROM commits WHERE zone = $1 AND revision IN (SELECT revision FROM commits
+                     WHERE zone = $1 AND revision < $2 ORDER BY revision LIMIT $3)",
+            )?
+            .execute((zone.uuid().as_bytes(), signed(below.0), limit))?;
+        Ok(forgotten)
     }
 
     fn start_log(&mut self, log: LogId) -> Result<(), StoreError> {
