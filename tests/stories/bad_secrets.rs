@@ -293,3 +293,28 @@ policies:
         flood.abort();
     }
 }
+
+/// Behind a proxy that is trusted, each client has its own budget; without one, nobody's word
+/// about where a request comes from counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_trusted_proxy_says_whose_failure_it_is() {
+    for (trusted, other_client) in [("127.0.0.1,::1", 401), ("", 429)] {
+        let mut stack = Stack::new();
+        stack.set("CARACAL_TRUSTED_PROXIES", trusted);
+        stack.set("CARACAL_BAD_SECRETS_PER_MINUTE", "5");
+        stack.up();
+        let url = format!("{}/v1/zones", stack.console);
+        let fail = async |client: &str| {
+            let request = http().get(&url).bearer_auth("caracal_token_guess");
+            let answer = request.header("x-forwarded-for", client).send().await;
+            answer.unwrap().status().as_u16()
+        };
+        let mut last = 0;
+        for _ in 0..20 {
+            last = fail("203.0.113.1").await;
+        }
+        assert_eq!(last, 429, "{trusted}");
+        assert_eq!(fail("203.0.113.2").await, other_client, "{trusted}");
+        stack.cli(&["down"]).ok();
+    }
+}

@@ -78,12 +78,13 @@ impl Admission {
     /// # Errors
     /// When there is none; that is counted, and logged now and then.
     pub fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Place, Full> {
-        let source = source.to_canonical();
+        let peer = source.to_canonical();
+        let source = network(peer);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let held = open.of.get(&source).copied().unwrap_or(0);
         let full = if open.all >= self.limit {
             Full::Door
-        } else if held >= self.per_source && !self.proxies.contains(source) {
+        } else if held >= self.per_source && !self.proxies.contains(peer) {
             Full::Source
         } else {
             open.all += 1;
@@ -145,6 +146,17 @@ impl Drop for Place {
         }
         drop(open);
         metrics::gauge!("caracal_connections_open", "door" => door).decrement(1);
+    }
+}
+
+/// What one machine can have: an IPv4 address, or the /64 of an IPv6 address.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let network = u128::from(v6) & (u128::MAX << 64);
+            IpAddr::V6(network.into())
+        }
     }
 }
 

@@ -128,6 +128,11 @@ impl Engine {
         if let Some(anchor) = guard.call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
         }
+        // It was good when it was opened; a call may have waited for its place since.
+        if claims.exp <= self.now().as_second() {
+            let refusal = Refusal::new(RefusalCode::MandateExpired, "the mandate has expired");
+            return deny(event, refusal.hint("get a fresh mandate from the STS"));
+        }
         // It may have been dropped after the mandate was verified.
         if view.keys.find(opened.key).is_none() {
             let why = "the key that signed the mandate was dropped";

@@ -50,7 +50,8 @@ impl Engine {
             .map_err(|e| failed(e.to_string()))
     }
 
-    async fn record_always(
+    /// Records what may use the reserve of the disk: what ends authority, administers, or makes room.
+    pub(crate) async fn record_always(
         &self,
         handle: &ZoneHandle,
         event: Event,

@@ -166,7 +166,8 @@ impl Engine {
         };
         event.reason = Some(in_words(Some(kept)));
         event.pruned = Some(range);
-        let receipt = self.record(handle, event).await;
+        // Also in the reserve of the disk: it makes room.
+        let receipt = self.record_always(handle, event).await;
         let receipt = receipt.map_err(|error| AdminError::Unavailable {
             why: error.to_string(),
             done: false,
@@ -213,7 +214,7 @@ impl Engine {
         if !admin.dry_run {
             if let Some(handle) = self.zone_handle(ZoneId::INSTANCE) {
                 let event = self.admin_event(handle.id, admin, EventType::IndexRebuilt);
-                let recorded = self.record(&handle, event).await;
+                let recorded = self.record_always(&handle, event).await;
                 recorded.map_err(|error| AdminError::Unavailable {
                     why: error.to_string(),
                     done: false,

@@ -1,7 +1,7 @@
 //! The page that monitoring reads.
 
 use axum::extract::State;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, OnThisMachine};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -13,6 +13,7 @@ use crate::router::Sts;
 pub(crate) async fn page(
     State(sts): State<Sts>,
     extensions: Extensions,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let request_id = sts.engine.new_request_id();
@@ -20,7 +21,8 @@ pub(crate) async fn page(
     let page = sts.engine.metrics_page(MetricsReader {
         on_this_machine: extensions.get::<OnThisMachine>().is_some(),
         is_forwarded: is_forwarded(&headers),
-        host: text(HOST),
+        // HTTP/2 says it in the target.
+        host: text(HOST).or(uri.authority().map(|authority| authority.as_str())),
         authorization: text(AUTHORIZATION),
     });
     match page {

@@ -18,7 +18,10 @@ pub(crate) async fn metrics(State(api): State<Api>, request: Request) -> Result<
         is_forwarded: ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
             .iter()
             .any(|name| headers.contains_key(*name)),
-        host: text(HOST),
+        host: text(HOST).or(request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str())),
         authorization: text(AUTHORIZATION),
     });
     match page {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use caracal_connection::{NotANetwork, TrustedProxies};
 use caracal_core::Secret;
 use url::Url;
 
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) disk: DiskRules,
     /// The checkpoint file outside the home.
     pub(crate) checkpoint_file: Option<PathBuf>,
+    /// The proxies that may say where a request comes from.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// The master key itself.
     pub(crate) master_key: Option<Secret>,
     /// The command that gives the master key.
@@ -102,14 +105,9 @@ impl Settings {
             )
             .hint("put a TLS proxy before it and say `--behind-tls-proxy`"));
         }
-        for proxy in layer.trusted_proxies.iter().flatten() {
-            check_network(proxy)?;
-        }
-        let behind_proxy = layer.behind_tls_proxy.unwrap_or(false)
-            || layer
-                .trusted_proxies
-                .as_ref()
-                .is_some_and(|all| !all.is_empty());
+        let trusted_proxies =
+            trusted_proxies(layer.trusted_proxies.as_deref().unwrap_or_default())?;
+        let behind_proxy = layer.behind_tls_proxy.unwrap_or(false) || !trusted_proxies.is_empty();
         let limits = DoorLimits::of(&layer)?;
         let secret = |name: &str| {
             environment
@@ -153,6 +151,7 @@ impl Settings {
             master_key_previous: secret("CARACAL_MASTER_KEY_PREVIOUS"),
             master_key_previous_command: layer.master_key_previous_command,
             zone_key_days,
+            trusted_proxies,
             behind_proxy,
             limits,
             allow_private: layer.allow_private.unwrap_or(local),
@@ -256,17 +255,13 @@ fn check_public_url(door: Door, text: &str) -> Outcome<String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-fn check_network(text: &str) -> Outcome<()> {
-    let (address, length) = text.split_once('/').unwrap_or((text, "0"));
-    let address: Option<std::net::IpAddr> = address.parse().ok();
-    let longest = address.map_or(0, |a| if a.is_ipv4() { 32 } else { 128 });
-    if address.is_none() || length.parse::<u8>().map_or(true, |length| length > longest) {
-        return Err(Failure::usage(format!(
+fn trusted_proxies(texts: &[String]) -> Outcome<TrustedProxies> {
+    TrustedProxies::parse(texts.iter().map(String::as_str)).map_err(|NotANetwork(text)| {
+        Failure::usage(format!(
             "the trusted proxy `{text}` is no address or network"
         ))
-        .hint("use for example `10.0.0.0/8`"));
-    }
-    Ok(())
+        .hint("use for example `10.0.0.0/8`")
+    })
 }
 
 #[cfg(test)]

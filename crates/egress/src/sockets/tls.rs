@@ -237,7 +237,7 @@ fn accept_tls(listener: &TcpListener, config: &Arc<ServerConfig>) -> Tls {
 async fn the_protocol_is_agreed_on() {
     use UpstreamProtocol::{Auto, Http1, Http2};
     let table: [(UpstreamProtocol, &[&str], Option<&str>); 8] = [
-        (Auto, &["h2", "http/1.1"], Some("h2")),
+        (Auto, &["h2", "http/1.1"], Some("http/1.1")),
         (Auto, &["http/1.1"], Some("http/1.1")),
         // An upstream that never heard of the question speaks HTTP/1.1.
         (Auto, &[], Some("")),

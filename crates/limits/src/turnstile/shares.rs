@@ -1,11 +1,13 @@
 //! Who holds how much. Every step is atomic; nothing is locked and nothing allocated.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Claimant, TurnedAway};
 
 /// How many counters there are for applications, and for zones. Two that share one also share
-/// what they may hold: with ids whose low bits are random, that is one pair in 16,384.
+/// what they may hold: that is one pair in 16,384, and nobody can tell which, since the place of an
+/// id is keyed at random.
 const COUNTERS: usize = 16 * 1024;
 
 pub(super) struct Shares {
@@ -15,6 +17,7 @@ pub(super) struct Shares {
     per_zone: u32,
     applications: Box<[AtomicU32]>,
     zones: Box<[AtomicU32]>,
+    hasher: RandomState,
 }
 
 impl Shares {
@@ -28,6 +31,7 @@ impl Shares {
             per_zone: per_zone.max(1),
             applications: counters(),
             zones: counters(),
+            hasher: RandomState::new(),
         }
     }
 
@@ -81,14 +85,15 @@ impl Shares {
     }
 
     fn counters(&self, claimant: Claimant) -> Result<(&AtomicU32, &AtomicU32), TurnedAway> {
-        let application = self.applications.get(index(claimant.application));
-        let zone = self.zones.get(index(claimant.zone));
+        let application = self.applications.get(self.index(claimant.application));
+        let zone = self.zones.get(self.index(claimant.zone));
         application.zip(zone).ok_or(TurnedAway::Overloaded)
     }
-}
 
-fn index(id: u128) -> usize {
-    usize::try_from(id % COUNTERS as u128).unwrap_or_default()
+    fn index(&self, id: u128) -> usize {
+        let hash = self.hasher.hash_one(id);
+        usize::try_from(hash % COUNTERS as u64).unwrap_or_default()
+    }
 }
 
 fn raise(counter: &AtomicU32, most: u32) -> bool {

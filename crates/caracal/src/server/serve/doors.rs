@@ -51,7 +51,7 @@ impl Doors {
         self.tracker.spawn(serve_unix(
             socket,
             control.clone(),
-            self.rules("local"),
+            self.rules("local", &TrustedProxies::default()),
             LOCAL_CONNECTIONS,
             self.tracker.clone(),
         ));
@@ -80,7 +80,9 @@ impl Doors {
                 }
             };
             // All listeners of a door share its limits.
-            let doorway = Doorway::new(answerer, admission(door), self.rules(door.name()));
+            let proxies = &settings.trusted_proxies;
+            let admission = admission(door, proxies);
+            let doorway = Doorway::new(answerer, admission, self.rules(door.name(), proxies));
             for listener in listeners {
                 let serving = doorway
                     .clone()
@@ -91,14 +93,14 @@ impl Doors {
         Ok(())
     }
 
-    fn rules(&self, door: &'static str) -> DoorRules {
+    fn rules(&self, door: &'static str, proxies: &TrustedProxies) -> DoorRules {
         DoorRules {
             door,
             limits: Limits {
                 drain: DRAIN,
                 ..Limits::default()
             },
-            proxies: TrustedProxies::default(),
+            proxies: proxies.clone(),
             stopping: self.stopping.clone(),
         }
     }
@@ -150,12 +152,12 @@ impl Doors {
 }
 
 /// One address cannot take all of a door.
-fn admission(door: Door) -> Arc<Admission> {
+fn admission(door: Door, proxies: &TrustedProxies) -> Arc<Admission> {
     let limit = match door {
         Door::Gateway => GATEWAY_CONNECTIONS,
         Door::Sts | Door::Console => OTHER_CONNECTIONS,
     };
-    Admission::new(door.name(), limit, limit / 4 * 3, TrustedProxies::default())
+    Admission::new(door.name(), limit, limit / 4 * 3, proxies.clone())
 }
 
 fn into_tokio(listener: TcpListener) -> Outcome<tokio::net::TcpListener> {
