@@ -178,9 +178,9 @@ impl SettingsLayer {
             Some(Ok(count)) => Ok(Some(count)),
             Some(Err(_)) => Err(Failure::usage(format!("`{name}` is not a whole number"))),
         };
-        let seconds = |name: &str| number(name, environment);
+        let seconds = |name: &str| whole(name, environment);
         let amount = |name: &str| {
-            let found = number(name, environment)?;
+            let found = whole(name, environment)?;
             Ok(found.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
         };
         Ok(Self {
@@ -357,7 +357,7 @@ impl SettingsLayer {
     }
 }
 
-fn number(name: &str, environment: &Environment) -> Outcome<Option<u64>> {
+fn whole(name: &str, environment: &Environment) -> Outcome<Option<u64>> {
     let Some(text) = environment.find(name) else {
         return Ok(None);
     };
