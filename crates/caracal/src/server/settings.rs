@@ -46,8 +46,6 @@ pub(crate) struct Settings {
     pub(crate) disk: DiskRules,
     /// The checkpoint file outside the home.
     pub(crate) checkpoint_file: Option<PathBuf>,
-    /// The proxies that may say where a request comes from.
-    pub(crate) trusted_proxies: TrustedProxies,
     /// The master key itself.
     pub(crate) master_key: Option<Secret>,
     /// The command that gives the master key.
