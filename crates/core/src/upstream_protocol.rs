@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamProtocol {
-    /// Over TLS the one that the upstream prefers, in the clear HTTP/1.1.
+    /// What is safest: HTTP/1.1, for now.
     #[default]
     Auto,
     /// HTTP/1.1 always.
