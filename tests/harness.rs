@@ -1,7 +1,9 @@
 //! What stories stand on: a stack of the real binary in a directory of its own, an upstream
 //! that records what reaches it, and clients.
 
+mod certificates;
 mod cli;
+mod curl;
 mod ledger_rows;
 mod mandates;
 mod power;
@@ -12,7 +14,9 @@ mod scrape;
 mod stack;
 mod upstream;
 
+pub use certificates::Authority;
 pub use cli::Output;
+pub use curl::curl;
 pub use ledger_rows::{LedgerRow, copy_of, ledger_rows, log_of, open_ledger, rows_of};
 pub use mandates::{Answer, Client, claims, http};
 pub use power::{Dice, Disk, Journal, Lie, Loss, Promises, Recorded, check_home};

@@ -1,5 +1,6 @@
 //! What the tests need from outside: Debian's packages, a Python environment, Go modules.
 
+mod curl;
 mod debian;
 mod go;
 mod python;
@@ -47,9 +48,15 @@ pub(crate) fn run() -> Result<Tools> {
     let mut packages = Vec::new();
     packages.extend_from_slice(python::missing_packages(&root));
     packages.extend_from_slice(go::missing_packages(&root));
+    packages.extend_from_slice(curl::missing_packages(&root));
     if !packages.is_empty() {
         debian::install(&root, &packages)?;
-        let still = [python::missing_packages(&root), go::missing_packages(&root)].concat();
+        let still = [
+            python::missing_packages(&root),
+            go::missing_packages(&root),
+            curl::missing_packages(&root),
+        ]
+        .concat();
         if !still.is_empty() {
             bail!(
                 "`{}` installed, but an older program of the same name comes first on PATH",

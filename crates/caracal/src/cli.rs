@@ -16,7 +16,7 @@ pub(crate) use objects::{
     ApplicationCommand, KeyCommand, ListArgs, PolicyCommand, ProviderCommand, ResourceCommand,
     RevocationCommand, TokenCommand, ZoneCommand,
 };
-pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, ServeArgs, StatusArgs, UpArgs};
+pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, RestartArgs, ServeArgs, StatusArgs, UpArgs};
 pub(crate) use zone_file::{ApplyArgs, DiffArgs};
 
 /// Short-lived, policy-approved authority for agents and automation, instead of credentials.
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Tell whether every door is ready (exit 0) or what is wrong (exit 1)
     Status(StatusArgs),
+    /// Restart the stack in place, with the program and settings as they are now; no call fails
+    Restart(RestartArgs),
     /// Stop the local stack; its data stays
     Down(DownArgs),
     /// Stop the local stack and remove its data

@@ -4,8 +4,12 @@
     reason = "the binary starts processes, here only"
 )]
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -45,6 +49,69 @@ pub(crate) fn start_self(arguments: &[String], given: &Given<'_>, output: &Path)
         .stderr(err)
         .spawn()
         .context(format!("`{}` cannot be started", program.display()))
+}
+
+/// Runs a program that only looks whether it could start.
+///
+/// # Errors
+/// With the last thing that it said, when it could not, cannot be run, or takes too long.
+pub(crate) fn check_of(program: &Path, arguments: &[OsString], limit: Duration) -> Outcome<()> {
+    let said = tempfile::tempfile().context("there is no room for what it says")?;
+    let kept = said
+        .try_clone()
+        .context("there is no room for what it says")?;
+    let shown = program.display();
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(said)
+        .spawn()
+        .context(format!("`{shown}` cannot be started"))?;
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait().context(format!("`{shown}`"))? {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                // It is over either way.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Failure::new(format!("`{shown}` does not answer")));
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let mut bytes = vec![0; 4096];
+    let length = kept.read_at(&mut bytes, 0).unwrap_or(0);
+    bytes.truncate(length);
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim();
+    Err(Failure::new(if text.is_empty() {
+        format!("`{shown}` ended with {status}")
+    } else {
+        text.to_owned()
+    }))
+}
+
+/// Becomes another program, with this as its standard input. It returns only when that fails.
+pub(crate) fn become_program(
+    program: &Path,
+    arguments: &[OsString],
+    (name, value): (&str, &str),
+    input: OwnedFd,
+) -> Failure {
+    let error = Command::new(program)
+        .args(arguments)
+        .env(name, value)
+        .stdin(Stdio::from(input))
+        .exec();
+    Failure::new(format!(
+        "`{}` cannot be started: {error}",
+        program.display()
+    ))
 }
 
 /// Runs an operator's command in a shell and gives what it wrote to standard output. Its

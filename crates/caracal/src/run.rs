@@ -8,7 +8,7 @@ use crate::client::{self, Api, Target};
 use crate::environment::Environment;
 use crate::failure::{Context, Outcome};
 use crate::home::Home;
-use crate::server::{LogTarget, Settings, serve};
+use crate::server::{LogTarget, Settings, check, serve};
 use crate::{backup, quickstart, restore, stack, terminal};
 
 /// Runs a command.
@@ -25,6 +25,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<()> {
     match command {
         Command::Up(args) => stack::up(&home, args, &environment, json).await,
         Command::Status(args) => stack::status(&home, &args, json).await,
+        Command::Restart(_) => stack::restart(&home, json).await,
         Command::Down(_) => stack::down(&home, json),
         Command::Purge(args) => stack::purge(&home, &args, json),
         Command::Backup(args) => backup::backup(&home, &args, &global, &environment).await,
@@ -89,18 +90,29 @@ fn with_zone_of(command: &Command, global: &Global) -> Global {
 }
 
 async fn start_server(home: Home, args: ServeArgs, environment: &Environment) -> Outcome<()> {
+    let log = home.log();
+    let settings = Settings::resolve(home, args.settings, environment, args.local)?;
+    if args.check {
+        return check(&settings);
+    }
     let target = if args.background_child {
-        // A session of its own: it outlives the terminal that started it.
-        rustix::process::setsid().context("the server cannot leave the terminal")?;
-        LogTarget::File(home.log())
+        leave_terminal()?;
+        LogTarget::File(log)
     } else {
         LogTarget::StandardError
     };
-    serve(
-        Settings::resolve(home, args.settings, environment, args.local)?,
-        target,
-    )
-    .await
+    serve(settings, target, environment).await
+}
+
+/// A session of its own: it outlives the terminal that started it.
+fn leave_terminal() -> Outcome<()> {
+    let own = rustix::process::getpid();
+    // After a restart it has one already.
+    if rustix::process::getsid(None).is_ok_and(|session| session == own) {
+        return Ok(());
+    }
+    rustix::process::setsid().context("the server cannot leave the terminal")?;
+    Ok(())
 }
 
 fn completions(shell: clap_complete::Shell) -> Outcome<()> {

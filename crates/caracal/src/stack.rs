@@ -3,11 +3,13 @@
 mod doctor;
 mod down;
 mod logs;
+mod restart;
 mod status;
 mod up;
 
 pub(crate) use doctor::doctor;
 pub(crate) use down::{down, purge};
 pub(crate) use logs::logs;
+pub(crate) use restart::restart;
 pub(crate) use status::{StackStatus, status};
 pub(crate) use up::{start, up};

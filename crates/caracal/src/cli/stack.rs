@@ -14,6 +14,9 @@ pub(crate) struct UpArgs {
     /// Stay in the foreground and log to standard error
     #[arg(long)]
     pub(crate) foreground: bool,
+    /// Only look whether it could start
+    #[arg(long, hide = true)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) settings: SettingsLayer,
 }
@@ -32,6 +35,9 @@ pub(crate) struct ServeArgs {
     /// Leave the terminal and log to the home's log file
     #[arg(long, hide = true)]
     pub(crate) background_child: bool,
+    /// Only check the settings and the files that they name
+    #[arg(long)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) settings: SettingsLayer,
 }
@@ -43,6 +49,10 @@ pub(crate) struct StatusArgs {
     #[arg(long)]
     pub(crate) ready: bool,
 }
+
+/// What `restart` needs.
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {}
 
 /// What `down` needs.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The held lock. It is released when this is dropped, or when the process ends in any way.
 #[derive(Debug)]
-pub(crate) struct HomeLock(#[expect(dead_code, reason = "holding it open is its purpose")] File);
+pub(crate) struct HomeLock(File);
 
 impl HomeLock {
     /// Takes the lock of a prepared home.
@@ -23,6 +24,11 @@ impl HomeLock {
     /// When another stack uses the home; it is named.
     pub(crate) fn take(home: &Home) -> Outcome<Self> {
         Self::take_file(&home.join("caracal.lock"), |pid| in_use(home, pid))
+    }
+
+    /// The lock that this process held before it became another program.
+    pub(crate) fn of_predecessor(file: File) -> Self {
+        Self(file)
     }
 
     /// Takes a lock of any file; `refuse` says who has it.
@@ -59,6 +65,12 @@ impl HomeLock {
             .and_then(|()| file.write_all(pid.as_bytes()))
             .context(format!("`{shown}` cannot be written"))?;
         Ok(Self(file))
+    }
+}
+
+impl AsFd for HomeLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

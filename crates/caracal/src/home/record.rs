@@ -15,6 +15,14 @@ pub(crate) struct StackRecord {
     pub(crate) pid: u32,
     /// Its version.
     pub(crate) version: String,
+    /// Tells this start from others of the same process.
+    #[serde(default)]
+    pub(crate) start: String,
+    /// Why the last restart that was asked for was refused, and how often that was.
+    #[serde(default)]
+    pub(crate) refused: Option<String>,
+    #[serde(default)]
+    pub(crate) refusals: u64,
     /// Its doors, by name.
     pub(crate) doors: BTreeMap<String, DoorRecord>,
 }
@@ -24,6 +32,9 @@ pub(crate) struct StackRecord {
 pub(crate) struct DoorRecord {
     /// Its public URL.
     pub(crate) url: String,
+    /// True when it speaks TLS.
+    #[serde(default)]
+    pub(crate) is_tls: bool,
     /// Where it listens.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -35,6 +46,12 @@ impl StackRecord {
         serde_json::from_slice(&text)
             .ok()
             .filter(|record: &Self| record.pid == pid)
+    }
+
+    /// Notes that a restart was refused.
+    pub(crate) fn refuse_restart(&mut self, why: String) {
+        self.refused = Some(why);
+        self.refusals += 1;
     }
 
     /// Leaves the record.

@@ -1,12 +1,15 @@
 //! Where connections come in: accepted, within limits, and handed to their door.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use caracal_connection::{Admission, Arrival, DoorRules, Protocol, listen};
+use caracal_connection::{Admission, Arrival, DoorRules, Protocol, Transport, listen};
 use caracal_gateway::Gateway;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
+
+use crate::server::tls::Tls;
 
 /// Who answers on a connection.
 #[derive(Clone)]
@@ -21,15 +24,22 @@ pub(crate) enum Answerer {
 #[derive(Clone)]
 pub(crate) struct Doorway {
     answerer: Answerer,
+    tls: Option<Tls>,
     admission: Arc<Admission>,
     rules: Arc<DoorRules>,
 }
 
 impl Doorway {
-    /// A way in to whoever answers.
-    pub(crate) fn new(answerer: Answerer, admission: Arc<Admission>, rules: DoorRules) -> Self {
+    /// A way in to whoever answers, through TLS if there is one.
+    pub(crate) fn new(
+        answerer: Answerer,
+        tls: Option<Tls>,
+        admission: Arc<Admission>,
+        rules: DoorRules,
+    ) -> Self {
         Self {
             answerer,
+            tls,
             admission,
             rules: Arc::new(rules),
         }
@@ -42,20 +52,30 @@ impl Doorway {
         listen(listener, admission, stopping, tracker, talk).await;
     }
 
-    async fn talk(self, stream: TcpStream, remote: std::net::SocketAddr) {
-        let Some(protocol) = Protocol::find(&stream, &self.rules).await else {
-            return;
-        };
-        let arrival = Arrival {
+    async fn talk(self, stream: TcpStream, remote: SocketAddr) {
+        let mut arrival = Arrival {
             remote: Some(remote),
             local: stream.local_addr().ok(),
-            is_tls: false,
-            protocol,
+            is_tls: self.tls.is_some(),
+            protocol: Protocol::Http1,
         };
-        self.answer(stream, arrival).await;
+        match &self.tls {
+            None => {
+                if let Some(protocol) = Protocol::find(&stream, &self.rules).await {
+                    arrival.protocol = protocol;
+                    self.answer(stream, arrival).await;
+                }
+            }
+            Some(tls) => {
+                if let Some((stream, protocol)) = tls.accept(stream, &self.rules).await {
+                    arrival.protocol = protocol;
+                    self.answer(stream, arrival).await;
+                }
+            }
+        }
     }
 
-    async fn answer(self, stream: TcpStream, arrival: Arrival) {
+    async fn answer(self, stream: impl Transport, arrival: Arrival) {
         match self.answerer {
             Answerer::Gateway(gateway) => gateway.converse(stream, arrival, &self.rules).await,
             Answerer::Router(router) => {

@@ -2,7 +2,7 @@
 
 mod bind;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 pub(crate) use bind::bind;
@@ -19,6 +19,15 @@ impl ListenSpec {
     /// True when nothing outside this machine can connect.
     pub(crate) fn is_loopback(&self) -> bool {
         self.addresses.iter().all(IpAddr::is_loopback)
+    }
+
+    /// True when these are addresses that it stands for. A machine may lack one family.
+    pub(crate) fn is_served_by(&self, addresses: &[SocketAddr]) -> bool {
+        let is_own = |address: &SocketAddr| {
+            self.addresses.contains(&address.ip()) && [0, address.port()].contains(&self.port)
+        };
+        let first = self.addresses.first();
+        addresses.iter().all(is_own) && addresses.iter().any(|a| Some(&a.ip()) == first)
     }
 
     /// The port; 0 stands for one that is chosen once per home.

@@ -3,7 +3,7 @@
 mod doors;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,25 +15,35 @@ use caracal_store::{Embedded, OpenOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
+use crate::environment::Environment;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{DoorRecord, HomeLock, Ports, StackRecord};
 use crate::restore;
 use crate::server::disk::DiskWatch;
+use crate::server::handover::{Handover, Listeners};
 use crate::server::listen::bind;
 use crate::server::master_key::MasterKeys;
 use crate::server::metrics::Metrics;
+use crate::server::signals::Ending;
+use crate::server::tls::{self, Tls};
 use crate::server::{
-    Door, Flood, LogTarget, Settings, checkpoints, master_key, panics, signals, socket,
+    Door, Flood, LogTarget, Settings, Successor, TlsFiles, checkpoints, master_key, open_files,
+    panics, signals, socket,
 };
 
 use doors::Doors;
 
-/// How long calls under way may go on after a stop was asked for.
-pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+/// How long connections may take to close once calls under way have had their time.
+const AFTERMATH: Duration = Duration::from_secs(5);
 
-/// Serves until the system asks to stop, then lets what is under way finish.
-pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
+/// Serves until the system asks to stop, then lets what is under way finish. At a restart, the
+/// program as it is now takes the place of this one and goes on with its listeners.
+pub(crate) async fn serve(
+    settings: Settings,
+    log: LogTarget,
+    environment: &Environment,
+) -> Outcome<()> {
     // Whatever a server writes is for this user alone, however it was started.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     settings.home.prepare()?;
@@ -41,41 +51,75 @@ pub(crate) async fn serve(settings: Settings, log: LogTarget) -> Outcome<()> {
     let flood = Flood::default();
     let _written = log.install(&settings.log, settings.log_size, flood.clone())?;
     panics::watch();
-    let shutdown = CancellationToken::new();
-    let signals = signals::listen(&shutdown)?;
-    tokio::select! {
-        served = run(settings, metrics, flood, shutdown) => served,
-        // It ends with the process only.
-        () = signals => Ok(()),
+    open_files::raise(settings.max_connections);
+    let successor = Successor::of_this_process()?;
+    let mut given = Handover::receive(environment, |port| settings.find_door_on(port))?;
+    loop {
+        let (stopping, ending) = (Stopping::default(), Ending::default());
+        let home = settings.home.clone();
+        let signals = signals::listen(&stopping, &ending, successor.clone(), home)?;
+        let held = tokio::select! {
+            served = run(&settings, metrics.clone(), flood.clone(), stopping, given) => served?,
+            // It ends with the process only.
+            () = signals => return Ok(()),
+        };
+        if !ending.is_restart() {
+            socket::remove(&settings.home);
+            StackRecord::remove(&settings.home);
+            tracing::info!("stopped");
+            return Ok(());
+        }
+        let failure = successor.replace_this_process(&held);
+        tracing::error!(why = %failure.message, "the restart failed; this program goes on");
+        given = held;
     }
 }
 
+/// Looks whether a server could start with these settings, as far as that can be told while
+/// another one runs.
+pub(crate) fn check(settings: &Settings) -> Outcome<()> {
+    let Some(files) = &settings.tls else {
+        return Ok(());
+    };
+    files.load().map(drop)
+}
+
+/// Serves until the stop, and gives back what stays open.
 async fn run(
-    settings: Settings,
+    settings: &Settings,
     metrics: Metrics,
     flood: Flood,
-    shutdown: CancellationToken,
-) -> Outcome<()> {
-    let lock = HomeLock::take(&settings.home)?;
+    stopping: Stopping,
+    given: Handover,
+) -> Outcome<Handover> {
+    let lock = match given.lock {
+        Some(lock) => lock,
+        None => HomeLock::take(&settings.home)?,
+    };
     restore::refuse_unfinished(&settings.home)?;
-    let keys = master_key::load(&settings)?;
-    let listeners = listen(&settings)?;
-    let plan = Plan::new(&settings, &listeners)?;
-    let engine = start_engine(&settings, &plan, keys).await?;
+    let tls = settings.tls.as_ref().map(start_tls).transpose()?;
+    let keys = master_key::load(settings)?;
+    let listeners = listen(settings, given.listeners, given.is_foreign)?;
+    let plan = Plan::new(settings, &listeners)?;
+    let engine = start_engine(settings, &plan, keys).await?;
     engine.show_metrics(metrics.source(settings.home.dir(), !settings.behind_proxy));
     let egress = Egress::new(EgressRules {
         allow_private: settings.allow_private,
         forbidden: plan.addresses(),
     })
     .context("the way out cannot be set up")?;
-    let socket = socket::bind(&settings.home, &lock)?;
-    let record = plan.record();
+    let socket = match given.socket {
+        Some(socket) => socket,
+        None => socket::bind(&settings.home, &lock)?,
+    };
+    let record = plan.record(tls.is_some(), &engine.new_request_id());
     let tracker = TaskTracker::new();
     let doors = Doors {
         engine: engine.clone(),
         egress,
         plan,
-        stopping: Stopping::from(shutdown.clone()),
+        tls: tls.clone(),
+        stopping: stopping.clone(),
         tracker: tracker.clone(),
     };
     let disk = Arc::new(DiskWatch {
@@ -84,7 +128,7 @@ async fn run(
         rules: settings.disk,
     });
     disk.look().await;
-    doors.open(listeners, socket, &settings)?;
+    doors.open(&listeners, &socket, settings)?;
     record.write(&settings.home)?;
     tracing::info!(home = %settings.home.dir().display(), "ready");
     let last_checkpoints = CancellationToken::new();
@@ -96,31 +140,58 @@ async fn run(
     outside.spawn(metrics.keep_up(engine.clone(), last_checkpoints.clone()));
     outside.spawn(disk.run(last_checkpoints.clone()));
     outside.spawn(flood.tell(last_checkpoints.clone()));
-    shutdown.cancelled().await;
+    if let (Some(tls), Some(files)) = (tls, settings.tls.clone()) {
+        outside.spawn(tls::keep_fresh(tls, files, last_checkpoints.clone())?);
+    }
+    stopping.token().cancelled().await;
     tracker.close();
-    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+    let limit = stopping.lame_duck() + settings.conversation.drain + AFTERMATH;
+    if tokio::time::timeout(limit, tracker.wait()).await.is_err() {
         tracing::warn!("calls that were still under way are cut");
     }
     last_checkpoints.cancel();
     outside.close();
     outside.wait().await;
-    socket::remove(&settings.home);
-    StackRecord::remove(&settings.home);
     engine.close().await;
-    tracing::info!("stopped");
-    drop(lock);
-    Ok(())
+    Ok(Handover {
+        lock: Some(lock),
+        socket: Some(socket),
+        listeners,
+        is_foreign: given.is_foreign,
+    })
 }
 
-type Listeners = BTreeMap<Door, Vec<TcpListener>>;
+fn start_tls(files: &TlsFiles) -> Outcome<Tls> {
+    let certificate = files.load()?;
+    if let Some(warning) = certificate.find_warning(files, clock::now()) {
+        tracing::warn!("{warning}");
+    }
+    Ok(Tls::new(&certificate))
+}
 
-fn listen(settings: &Settings) -> Outcome<Listeners> {
+/// The listeners of every door that is served: those that were given, where they are what the
+/// settings ask for or come from another program, and else new ones.
+fn listen(settings: &Settings, mut given: Listeners, is_foreign: bool) -> Outcome<Listeners> {
     let mut ports = Ports::load(&settings.home);
     let mut listeners = Listeners::new();
     for (door, spec) in &settings.listen {
-        if settings.doors.contains(door) {
-            listeners.insert(*door, bind(*door, spec, &settings.home, &mut ports)?);
+        if !settings.doors.contains(door) {
+            continue;
         }
+        let held = given.remove(door).unwrap_or_default();
+        let mut addresses = Vec::new();
+        for listener in &held {
+            addresses.push(listener.local_addr().context("a listener has no address")?);
+        }
+        let is_wanted = is_foreign || spec.is_served_by(&addresses);
+        let of_door = if is_wanted && !held.is_empty() {
+            settings.check_reach(*door, &addresses)?;
+            held
+        } else {
+            drop(held);
+            bind(*door, spec, &settings.home, &mut ports)?
+        };
+        listeners.insert(*door, of_door);
     }
     Ok(listeners)
 }
@@ -183,13 +254,14 @@ impl Plan {
         self.listening.values().flatten().copied().collect()
     }
 
-    fn record(&self) -> StackRecord {
+    fn record(&self, is_tls: bool, start: &str) -> StackRecord {
         let doors = self.listening.iter().map(|(door, addresses)| {
             let url = self.url(*door).to_owned();
             (
                 door.name().to_owned(),
                 DoorRecord {
                     url,
+                    is_tls,
                     addresses: addresses.clone(),
                 },
             )
@@ -197,6 +269,9 @@ impl Plan {
         StackRecord {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            start: start.to_owned(),
+            refused: None,
+            refusals: 0,
             doors: doors.collect(),
         }
     }

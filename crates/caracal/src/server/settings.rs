@@ -5,10 +5,12 @@ mod door_limits;
 mod layer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use caracal_connection::{NotANetwork, TrustedProxies};
+use caracal_connection::{Limits, NotANetwork, TrustedProxies};
 use caracal_core::Secret;
 use url::Url;
 
@@ -20,6 +22,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome};
 use crate::home::Home;
 use crate::server::listen::ListenSpec;
+use crate::server::tls::TlsFiles;
 use crate::server::{DiskRules, Door, LogRules, LogSize};
 
 /// How many days a zone's key signs when nothing is said.
@@ -43,12 +46,22 @@ pub(crate) struct Settings {
     pub(crate) disk: DiskRules,
     /// The checkpoint file outside the home.
     pub(crate) checkpoint_file: Option<PathBuf>,
-    /// The proxies that may say where a request comes from.
-    pub(crate) trusted_proxies: TrustedProxies,
     /// The master key itself.
     pub(crate) master_key: Option<Secret>,
     /// The command that gives the master key.
     pub(crate) master_key_command: Option<String>,
+    /// Certificate and key of all doors; without them they speak without TLS.
+    pub(crate) tls: Option<TlsFiles>,
+    /// The proxies that may say where a request comes from.
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// What of a connection is borne.
+    pub(crate) conversation: Limits,
+    /// How many connections the Gateway may have.
+    pub(crate) max_connections: usize,
+    /// How many one address may have at a door, where that is set.
+    pub(crate) max_connections_per_source: Option<usize>,
+    /// True: TLS protects the doors, here or at a proxy.
+    pub(crate) is_protected: bool,
     /// True: a proxy stands before the doors, so that loopback says nothing of who asks.
     pub(crate) behind_proxy: bool,
     /// How much of the server anybody may take.
@@ -80,6 +93,9 @@ impl Settings {
             None => Door::ALL.into(),
             Some(names) => parse_doors(names)?,
         };
+        let tls = tls_files(&layer)?;
+        let trusted_proxies = trusted(&layer)?;
+        let is_protected = tls.is_some() || layer.behind_tls_proxy.unwrap_or(false);
         let mut listen = BTreeMap::new();
         let mut public_urls = BTreeMap::new();
         for door in Door::ALL {
@@ -87,27 +103,16 @@ impl Settings {
             let spec: ListenSpec = text.parse().map_err(|why: String| {
                 Failure::usage(format!("`{}`: {why}", door.listen_variable()))
             })?;
-            let protected = layer.behind_tls_proxy.unwrap_or(false);
-            if doors.contains(&door) && !spec.is_loopback() && !protected {
-                return Err(Failure::usage(format!(
-                    "the door `{door}` would listen beyond this machine (`{text}`) without TLS"
-                ))
-                .hint("put a TLS proxy before it and say `--behind-tls-proxy`, or listen on `localhost`"));
+            if doors.contains(&door) && !spec.is_loopback() && !is_protected {
+                return Err(exposed(door, text));
             }
             listen.insert(door, spec);
             if let Some(url) = layer.public_url(door) {
                 public_urls.insert(door, check_public_url(door, url)?);
             }
         }
-        if layer.tls_cert.is_some() || layer.tls_key.is_some() {
-            return Err(Failure::usage(
-                "this version cannot serve TLS itself yet (`CARACAL_TLS_CERT`)",
-            )
-            .hint("put a TLS proxy before it and say `--behind-tls-proxy`"));
-        }
-        let trusted_proxies =
-            trusted_proxies(layer.trusted_proxies.as_deref().unwrap_or_default())?;
         let behind_proxy = layer.behind_tls_proxy.unwrap_or(false) || !trusted_proxies.is_empty();
+        let conversation = conversation(&layer)?;
         let limits = DoorLimits::of(&layer)?;
         let secret = |name: &str| {
             environment
@@ -151,17 +156,41 @@ impl Settings {
             master_key_previous: secret("CARACAL_MASTER_KEY_PREVIOUS"),
             master_key_previous_command: layer.master_key_previous_command,
             zone_key_days,
+            conversation,
+            max_connections: positive("max-connections", layer.max_connections, 16_384)?,
+            max_connections_per_source: layer.max_connections_per_source,
+            tls,
             trusted_proxies,
+            is_protected,
             behind_proxy,
             limits,
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }
 
+    /// The door that listens on a port, if it was set.
+    pub(crate) fn find_door_on(&self, port: u16) -> Option<Door> {
+        let mut all = self.listen.iter();
+        all.find(|(_, spec)| spec.port() == port)
+            .map(|(door, _)| *door)
+    }
+
+    /// Refuses listeners that reach beyond this machine without TLS.
+    pub(crate) fn check_reach(&self, door: Door, addresses: &[SocketAddr]) -> Outcome<()> {
+        let exposing = addresses
+            .iter()
+            .find(|address| !address.ip().to_canonical().is_loopback());
+        match exposing {
+            Some(address) if !self.is_protected => Err(exposed(door, &address.to_string())),
+            _ => Ok(()),
+        }
+    }
+
     /// The public URL of a door that listens on this port.
     pub(crate) fn public_url(&self, door: Door, port: u16) -> String {
         let named = self.public_urls.get(&door).cloned();
-        named.unwrap_or_else(|| format!("http://localhost:{port}"))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        named.unwrap_or_else(|| format!("{scheme}://localhost:{port}"))
     }
 }
 
@@ -198,6 +227,16 @@ fn check_days(days: u32) -> Outcome<Option<u32>> {
         ))
         .hint("use 1 to 3650 days, or 0 for no rotation by itself")),
     }
+}
+
+fn exposed(door: Door, text: &str) -> Failure {
+    Failure::usage(format!(
+        "the door `{door}` would listen beyond this machine (`{text}`) without TLS"
+    ))
+    .hint(
+        "set `CARACAL_TLS_CERT` and `CARACAL_TLS_KEY`, or put a TLS proxy before it and say \
+         `--behind-tls-proxy`, or listen on `localhost`",
+    )
 }
 
 /// What a setting chooses, or its default.
@@ -255,13 +294,51 @@ fn check_public_url(door: Door, text: &str) -> Outcome<String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-fn trusted_proxies(texts: &[String]) -> Outcome<TrustedProxies> {
-    TrustedProxies::parse(texts.iter().map(String::as_str)).map_err(|NotANetwork(text)| {
+fn tls_files(layer: &SettingsLayer) -> Outcome<Option<TlsFiles>> {
+    match (&layer.tls_cert, &layer.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        })),
+        _ => Err(Failure::usage(
+            "TLS needs a certificate and its key, but only one of them is named",
+        )
+        .hint("set both `CARACAL_TLS_CERT` and `CARACAL_TLS_KEY`")),
+    }
+}
+
+fn trusted(layer: &SettingsLayer) -> Outcome<TrustedProxies> {
+    let texts = layer.trusted_proxies.iter().flatten();
+    TrustedProxies::parse(texts.map(String::as_str)).map_err(|NotANetwork(text)| {
         Failure::usage(format!(
             "the trusted proxy `{text}` is no address or network"
         ))
         .hint("use for example `10.0.0.0/8`")
     })
+}
+
+fn conversation(layer: &SettingsLayer) -> Outcome<Limits> {
+    let seconds = |flag: &str, set: Option<u64>, default: u64| {
+        let seconds = positive(flag, set, default)?;
+        Ok::<_, Failure>(Duration::from_secs(seconds.min(24 * 60 * 60)))
+    };
+    Ok(Limits {
+        head_timeout: seconds("head-timeout-seconds", layer.head_timeout_seconds, 10)?,
+        idle_timeout: seconds("idle-timeout-seconds", layer.idle_timeout_seconds, 75)?,
+        slow_timeout: seconds("slow-timeout-seconds", layer.slow_timeout_seconds, 30)?,
+        drain: seconds("drain-seconds", layer.drain_seconds, 30)?,
+        ..Limits::default()
+    })
+}
+
+fn positive<N: PartialEq + From<u8>>(flag: &str, set: Option<N>, default: N) -> Outcome<N> {
+    match set {
+        Some(zero) if zero == N::from(0) => Err(Failure::usage(format!(
+            "`--{flag}` is 0, but must be at least 1"
+        ))),
+        set => Ok(set.unwrap_or(default)),
+    }
 }
 
 #[cfg(test)]

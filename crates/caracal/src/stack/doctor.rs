@@ -62,6 +62,7 @@ pub(crate) async fn doctor(home: &Home, environment: &Environment, json: bool) -
     findings.extend(room::check_disk(home, environment));
     findings.extend(room::check_leftovers(home));
     findings.extend(check_ports(home, environment));
+    findings.extend(check_tls(home, environment));
     findings.push(check_ledger(home).await);
     if json {
         terminal::json(&findings)?;
@@ -207,6 +208,35 @@ fn check_ports(home: &Home, environment: &Environment) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The certificate, where one is set.
+fn check_tls(home: &Home, environment: &Environment) -> Option<Finding> {
+    let flags = SettingsLayer::default();
+    let settings = Settings::resolve(home.clone(), flags, environment, true).ok()?;
+    let files = settings.tls?;
+    let certificate = match files.load() {
+        Ok(certificate) => certificate,
+        Err(failure) => return Some(Finding::of("tls", &failure, "correct the file")),
+    };
+    let shown = files.certificate.display();
+    Some(match certificate.find_warning(&files, clock::now()) {
+        Some(warning) if certificate.is_open => {
+            Finding::bad("tls", warning, format!("chmod 600 {}", files.key.display()))
+        }
+        Some(warning) => Finding::bad(
+            "tls",
+            warning,
+            "renew it; a running stack takes it from its files",
+        ),
+        None => Finding::good(
+            "tls",
+            certificate.not_after.map_or_else(
+                || format!("`{shown}` does not expire"),
+                |end| format!("`{shown}` holds until {end}"),
+            ),
+        ),
+    })
 }
 
 async fn check_ledger(home: &Home) -> Finding {

@@ -8,11 +8,13 @@ use crate::environment::Environment;
 use crate::failure::{Context, Failure, Outcome};
 use crate::home::{Home, find_holder};
 use crate::process::{self, Given};
-use crate::server::{LogTarget, Settings, SettingsLayer, last_lines, serve};
+use crate::server::{LogTarget, Settings, SettingsLayer, check, last_lines, serve};
 use crate::stack::StackStatus;
 use crate::terminal;
 
 const WAIT: Duration = Duration::from_secs(30);
+/// One that is ending or restarting has calls to finish.
+const ENDING: Duration = Duration::from_secs(75);
 /// How often the stack is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -25,7 +27,10 @@ pub(crate) async fn up(
 ) -> Outcome<()> {
     if args.foreground {
         let settings = Settings::resolve(home.clone(), args.settings, environment, true)?;
-        return serve(settings, LogTarget::StandardError).await;
+        if args.check {
+            return check(&settings);
+        }
+        return serve(settings, LogTarget::StandardError, environment).await;
     }
     let status = start(home, &args.settings, environment).await?;
     if json {
@@ -53,7 +58,7 @@ pub(crate) async fn start(
     environment: &Environment,
 ) -> Outcome<StackStatus> {
     home.prepare()?;
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + ENDING;
     // One that is about to end, killed or told to stop, still holds the home for a moment.
     while find_holder(home)?.is_some() {
         let status = StackStatus::look(home).await?;
@@ -108,7 +113,8 @@ pub(crate) async fn start(
 fn not_ready(home: &Home) -> Failure {
     let shown = home.dir().display();
     Failure::new(format!(
-        "the stack in `{shown}` is running but not ready after 30 s"
+        "the stack in `{shown}` is running but not ready after {} s",
+        ENDING.as_secs()
     ))
     .hint("`caracal logs` tells why, `caracal down` stops it")
 }

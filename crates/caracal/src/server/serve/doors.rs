@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use caracal_api::{ApiConfig, serve_unix};
-use caracal_connection::{Admission, DoorRules, Limits, Stopping, TrustedProxies};
+use caracal_connection::{Admission, DoorRules, Stopping};
 use caracal_egress::Egress;
 use caracal_engine::{Engine, Room};
 use caracal_gateway::{Gateway, GatewayConfig};
@@ -18,12 +18,13 @@ use tokio_util::task::TaskTracker;
 use crate::backup;
 use crate::failure::{Context, Outcome};
 use crate::server::doorway::{Answerer, Doorway};
-use crate::server::serve::{DRAIN, Listeners, Plan};
+use crate::server::handover::Listeners;
+use crate::server::serve::Plan;
+use crate::server::tls::Tls;
 use crate::server::{Door, Settings};
 
-/// How many connections the Gateway may have, and each of the other doors.
-const GATEWAY_CONNECTIONS: usize = 16_384;
-const OTHER_CONNECTIONS: usize = 4096;
+/// How many connections may wait to be accepted: at a restart, they do.
+const BACKLOG: i32 = 4096;
 /// How many the local socket may have.
 const LOCAL_CONNECTIONS: usize = 256;
 
@@ -32,31 +33,38 @@ pub(crate) struct Doors {
     pub(crate) engine: Engine,
     pub(crate) egress: Egress,
     pub(crate) plan: Plan,
+    pub(crate) tls: Option<Tls>,
     pub(crate) stopping: Stopping,
     pub(crate) tracker: TaskTracker,
 }
 
 impl Doors {
-    /// Serves every door on its listeners, and the control API on the local socket.
+    /// Serves every door on its listeners, and the control API on the local socket. The listeners
+    /// stay open when the doors close.
     pub(crate) fn open(
         self,
-        listeners: Listeners,
-        socket: UnixListener,
+        listeners: &Listeners,
+        socket: &UnixListener,
         settings: &Settings,
     ) -> Outcome<()> {
         let control = self.control(settings);
         let limits = settings.limits;
-        let socket = tokio::net::UnixListener::from_std(socket)
+        let socket = socket
+            .try_clone()
+            .and_then(|socket| {
+                socket.set_nonblocking(true)?;
+                tokio::net::UnixListener::from_std(socket)
+            })
             .context("the local socket cannot be served")?;
         self.tracker.spawn(serve_unix(
             socket,
             control.clone(),
-            self.rules("local", &TrustedProxies::default()),
+            self.rules("local", settings),
             LOCAL_CONNECTIONS,
             self.tracker.clone(),
         ));
         for (door, listeners) in listeners {
-            let url = self.plan.url(door).to_owned();
+            let url = self.plan.url(*door).to_owned();
             tracing::info!(%door, %url, "open");
             let answerer = match door {
                 Door::Sts => {
@@ -80,9 +88,8 @@ impl Doors {
                 }
             };
             // All listeners of a door share its limits.
-            let proxies = &settings.trusted_proxies;
-            let admission = admission(door, proxies);
-            let doorway = Doorway::new(answerer, admission, self.rules(door.name(), proxies));
+            let (tls, rules) = (self.tls.clone(), self.rules(door.name(), settings));
+            let doorway = Doorway::new(answerer, tls, admission(*door, settings), rules);
             for listener in listeners {
                 let serving = doorway
                     .clone()
@@ -93,14 +100,11 @@ impl Doors {
         Ok(())
     }
 
-    fn rules(&self, door: &'static str, proxies: &TrustedProxies) -> DoorRules {
+    fn rules(&self, door: &'static str, settings: &Settings) -> DoorRules {
         DoorRules {
             door,
-            limits: Limits {
-                drain: DRAIN,
-                ..Limits::default()
-            },
-            proxies: proxies.clone(),
+            limits: settings.conversation.clone(),
+            proxies: settings.trusted_proxies.clone(),
             stopping: self.stopping.clone(),
         }
     }
@@ -151,16 +155,23 @@ impl Doors {
     }
 }
 
-/// One address cannot take all of a door.
-fn admission(door: Door, proxies: &TrustedProxies) -> Arc<Admission> {
+/// One address cannot take all of a door, unless that is set.
+fn admission(door: Door, settings: &Settings) -> Arc<Admission> {
     let limit = match door {
-        Door::Gateway => GATEWAY_CONNECTIONS,
-        Door::Sts | Door::Console => OTHER_CONNECTIONS,
+        Door::Gateway => settings.max_connections,
+        Door::Sts | Door::Console => settings.max_connections.div_ceil(4),
     };
-    Admission::new(door.name(), limit, limit / 4 * 3, proxies.clone())
+    let most = limit.saturating_sub(limit / 4);
+    let per_source = settings.max_connections_per_source.unwrap_or(most);
+    let proxies = settings.trusted_proxies.clone();
+    Admission::new(door.name(), limit, per_source, proxies)
 }
 
-fn into_tokio(listener: TcpListener) -> Outcome<tokio::net::TcpListener> {
+fn into_tokio(listener: &TcpListener) -> Outcome<tokio::net::TcpListener> {
+    rustix::net::listen(listener, BACKLOG).context("a listener cannot be served")?;
+    let listener = listener
+        .try_clone()
+        .context("a listener cannot be served")?;
     listener
         .set_nonblocking(true)
         .context("a listener cannot be served")?;

@@ -48,6 +48,24 @@ pub(crate) struct SettingsLayer {
     /// Proxies whose `X-Forwarded-*` may be believed [env: CARACAL_TRUSTED_PROXIES]
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxies: Option<Vec<String>>,
+    /// Connections that the Gateway may have; the other doors may have a quarter [env: CARACAL_MAX_CONNECTIONS; default: 16384]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+    /// Connections that one address may have at a door, but for trusted proxies [env: CARACAL_MAX_CONNECTIONS_PER_SOURCE; default: three quarters of the door's]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections_per_source: Option<usize>,
+    /// Time for TLS's handshake, and for a request's head [env: CARACAL_HEAD_TIMEOUT_SECONDS; default: 10]
+    #[arg(long, value_name = "N")]
+    pub(crate) head_timeout_seconds: Option<u64>,
+    /// How long a connection may stay without a request [env: CARACAL_IDLE_TIMEOUT_SECONDS; default: 75]
+    #[arg(long, value_name = "N")]
+    pub(crate) idle_timeout_seconds: Option<u64>,
+    /// How long a client may leave an answer unread, or owe a KiB of its body [env: CARACAL_SLOW_TIMEOUT_SECONDS; default: 30]
+    #[arg(long, value_name = "N")]
+    pub(crate) slow_timeout_seconds: Option<u64>,
+    /// How long calls under way may go on at the end [env: CARACAL_DRAIN_SECONDS; default: 30]
+    #[arg(long, value_name = "N")]
+    pub(crate) drain_seconds: Option<u64>,
     /// Where data is kept [env: CARACAL_DATABASE_URL; default: sqlite: in the home]
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
@@ -160,6 +178,11 @@ impl SettingsLayer {
             Some(Ok(count)) => Ok(Some(count)),
             Some(Err(_)) => Err(Failure::usage(format!("`{name}` is not a whole number"))),
         };
+        let seconds = |name: &str| whole(name, environment);
+        let amount = |name: &str| {
+            let found = whole(name, environment)?;
+            Ok(found.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
+        };
         Ok(Self {
             doors: list("CARACAL_DOORS"),
             sts_listen: text("CARACAL_STS_LISTEN"),
@@ -172,6 +195,12 @@ impl SettingsLayer {
             tls_key: path("CARACAL_TLS_KEY"),
             behind_tls_proxy: truth("CARACAL_BEHIND_TLS_PROXY")?,
             trusted_proxies: list("CARACAL_TRUSTED_PROXIES"),
+            max_connections: amount("CARACAL_MAX_CONNECTIONS")?,
+            max_connections_per_source: amount("CARACAL_MAX_CONNECTIONS_PER_SOURCE")?,
+            head_timeout_seconds: seconds("CARACAL_HEAD_TIMEOUT_SECONDS")?,
+            idle_timeout_seconds: seconds("CARACAL_IDLE_TIMEOUT_SECONDS")?,
+            slow_timeout_seconds: seconds("CARACAL_SLOW_TIMEOUT_SECONDS")?,
+            drain_seconds: seconds("CARACAL_DRAIN_SECONDS")?,
             database_url: text("CARACAL_DATABASE_URL"),
             log: text("CARACAL_LOG"),
             log_format: text("CARACAL_LOG_FORMAT"),
@@ -207,6 +236,14 @@ impl SettingsLayer {
             tls_key: self.tls_key.or(weaker.tls_key),
             behind_tls_proxy: self.behind_tls_proxy.or(weaker.behind_tls_proxy),
             trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
+            max_connections: self.max_connections.or(weaker.max_connections),
+            max_connections_per_source: self
+                .max_connections_per_source
+                .or(weaker.max_connections_per_source),
+            head_timeout_seconds: self.head_timeout_seconds.or(weaker.head_timeout_seconds),
+            idle_timeout_seconds: self.idle_timeout_seconds.or(weaker.idle_timeout_seconds),
+            slow_timeout_seconds: self.slow_timeout_seconds.or(weaker.slow_timeout_seconds),
+            drain_seconds: self.drain_seconds.or(weaker.drain_seconds),
             database_url: self.database_url.or(weaker.database_url),
             log: self.log.or(weaker.log),
             log_format: self.log_format.or(weaker.log_format),
@@ -268,6 +305,15 @@ impl SettingsLayer {
             ("tls-key", path(&self.tls_key)),
             ("behind-tls-proxy", truth(self.behind_tls_proxy)),
             ("trusted-proxies", list(&self.trusted_proxies)),
+            ("max-connections", shown(&self.max_connections)),
+            (
+                "max-connections-per-source",
+                shown(&self.max_connections_per_source),
+            ),
+            ("head-timeout-seconds", shown(&self.head_timeout_seconds)),
+            ("idle-timeout-seconds", shown(&self.idle_timeout_seconds)),
+            ("slow-timeout-seconds", shown(&self.slow_timeout_seconds)),
+            ("drain-seconds", shown(&self.drain_seconds)),
             ("database-url", self.database_url.clone()),
             ("log", self.log.clone()),
             ("log-format", self.log_format.clone()),
@@ -309,4 +355,18 @@ impl SettingsLayer {
         }
         self
     }
+}
+
+fn whole(name: &str, environment: &Environment) -> Outcome<Option<u64>> {
+    let Some(text) = environment.find(name) else {
+        return Ok(None);
+    };
+    let number = text.parse();
+    number
+        .map(Some)
+        .map_err(|_| Failure::usage(format!("`{name}` is `{text}`, but must be a number")))
+}
+
+fn shown(number: &Option<impl ToString>) -> Option<String> {
+    number.as_ref().map(ToString::to_string)
 }

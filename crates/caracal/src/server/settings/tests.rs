@@ -77,13 +77,30 @@ fn an_unknown_key_is_refused_with_its_line() {
 fn a_door_beyond_this_machine_needs_tls() {
     let env = || Environment::from([("CARACAL_STS_LISTEN", "0.0.0.0:8080")]);
     let failure = refused(SettingsLayer::default(), env(), "");
-    assert!(failure.hint.unwrap().contains("--behind-tls-proxy"));
-    let (_dir, home) = home("");
-    let flags = SettingsLayer {
-        behind_tls_proxy: Some(true),
-        ..SettingsLayer::default()
-    };
-    assert!(Settings::resolve(home, flags, &env(), false).is_ok());
+    let hint = failure.hint.unwrap();
+    assert!(hint.contains("--behind-tls-proxy") && hint.contains("CARACAL_TLS_CERT"));
+    let protected = [
+        SettingsLayer {
+            behind_tls_proxy: Some(true),
+            ..SettingsLayer::default()
+        },
+        SettingsLayer {
+            tls_cert: Some("cert.pem".into()),
+            tls_key: Some("key.pem".into()),
+            ..SettingsLayer::default()
+        },
+    ];
+    for flags in protected {
+        let scheme = if flags.tls_cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let (_dir, home) = home("");
+        let settings = Settings::resolve(home, flags, &env(), false).unwrap();
+        let url = settings.public_url(Door::Sts, 8080);
+        assert_eq!(url, format!("{scheme}://localhost:8080"));
+    }
 }
 
 #[test]
@@ -96,6 +113,9 @@ fn what_cannot_be_served_is_refused() {
         ("CARACAL_PUBLIC_STS_URL", "https://u@x"),
         ("CARACAL_PUBLIC_STS_URL", "https://x/?a"),
         ("CARACAL_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("CARACAL_HEAD_TIMEOUT_SECONDS", "0"),
+        ("CARACAL_MAX_CONNECTIONS", "0"),
+        ("CARACAL_MAX_CONNECTIONS", "many"),
         ("CARACAL_DOORS", "sts,window"),
         ("CARACAL_BEHIND_TLS_PROXY", "yes"),
     ] {
@@ -152,6 +172,8 @@ fn flags_survive_the_way_to_another_process() {
     let layer = SettingsLayer {
         doors: Some(vec!["sts".to_owned(), "gateway".to_owned()]),
         allow_private: Some(false),
+        max_connections: Some(7),
+        drain_seconds: Some(5),
         master_key_command: Some("pass show --key=x | head".to_owned()),
         ..SettingsLayer::default()
     };

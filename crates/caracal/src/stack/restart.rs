@@ -1,0 +1,84 @@
+//! Restarting the local stack in place.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::home::{Home, StackRecord, find_holder};
+use crate::stack::StackStatus;
+use crate::terminal;
+
+/// Longer than a server drains by default.
+const WAIT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(50);
+
+/// `caracal restart`: the same process, with the program and the settings as they are now. No
+/// connection is refused meanwhile.
+pub(crate) async fn restart(home: &Home, json: bool) -> Outcome<()> {
+    let Some(pid) = find_holder(home)? else {
+        return Err(
+            Failure::new(format!("no stack is running in `{}`", home.dir().display()))
+                .hint("`caracal up` starts it"),
+        );
+    };
+    let Some(before) = StackRecord::find(home, pid) else {
+        return Err(
+            Failure::new(format!("process {pid} is just starting or ending"))
+                .hint("`caracal status --ready` waits for it"),
+        );
+    };
+    if before.start.is_empty() {
+        return Err(Failure::new(format!(
+            "process {pid} is of a version that cannot be restarted ({})",
+            before.version
+        ))
+        .hint("`caracal down` and `caracal up` do"));
+    }
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let target = target.ok_or_else(|| Failure::new(format!("{pid} is no process")))?;
+    kill_process(target, Signal::USR2).context(format!("process {pid} cannot be told"))?;
+    let deadline = Instant::now() + WAIT;
+    loop {
+        if find_holder(home)? != Some(pid) {
+            return Err(
+                Failure::new("the stack has ended instead of starting again")
+                    .hint("`caracal logs` tells why, `caracal up` starts it"),
+            );
+        }
+        if let Some(record) = StackRecord::find(home, pid) {
+            if record.refusals != before.refusals {
+                let why = record.refused.unwrap_or_default();
+                return Err(Failure::new(format!(
+                    "the stack cannot start again and goes on as it is: {why}"
+                )));
+            }
+            if record.start != before.start {
+                let status = StackStatus::look(home).await?;
+                if status.ready {
+                    return tell(&status, json);
+                }
+            }
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::new(format!(
+                "the stack has not started again after {} s",
+                WAIT.as_secs()
+            ))
+            .hint("`caracal logs` tells what it waits for"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn tell(status: &StackStatus, json: bool) -> Outcome<()> {
+    if json {
+        return terminal::json(status);
+    }
+    terminal::line(format_args!(
+        "Caracal {} runs anew (process {}, `{}`)",
+        status.version,
+        status.pid.unwrap_or_default(),
+        status.home
+    ))
+}

@@ -1,0 +1,157 @@
+//! Restarts under load: the same process goes on with another program, and no call fails.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::harness::{Protected, Raw, Stack, until};
+
+/// Makes calls on kept connections until it is told to stop. A connection is only given up when
+/// an answer said so. Returns how many calls and how many connections it made.
+fn load(url: String, mandate: String, stop: Arc<AtomicBool>, made: Arc<AtomicU64>) -> u64 {
+    let mut connections = 0;
+    let request = format!(
+        "GET /r/items/items/1 HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {mandate}\r\n\r\n"
+    );
+    while !stop.load(Ordering::Relaxed) {
+        let mut connection = Raw::connect(&url);
+        connections += 1;
+        while !stop.load(Ordering::Relaxed) {
+            connection.send(&request);
+            let head = connection.find_head().expect("every call is answered");
+            assert_eq!(head.status(), 200, "{head:?}");
+            connection.body(&head);
+            made.fetch_add(1, Ordering::Relaxed);
+            if head.get("connection") == Some("close") {
+                break;
+            }
+        }
+    }
+    connections
+}
+
+#[tokio::test]
+async fn no_call_fails_when_the_stack_restarts() {
+    let is_long = std::env::var_os("CARACAL_TEST_LONG").is_some();
+    let restarts = if is_long { 20 } else { 2 };
+    let world = Protected::start().await;
+    let mandate = world.mint().await;
+    let pid = world.stack.pid();
+    let stop = Arc::new(AtomicBool::new(false));
+    let made = Arc::new(AtomicU64::new(0));
+    let url = world.stack.gateway.replace("localhost", "127.0.0.1");
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (url, mandate) = (url.clone(), mandate.clone());
+            let (stop, made) = (Arc::clone(&stop), Arc::clone(&made));
+            std::thread::spawn(move || load(url, mandate, stop, made))
+        })
+        .collect();
+    for _ in 0..restarts {
+        let before = made.load(Ordering::Relaxed);
+        until("calls are made", async || {
+            made.load(Ordering::Relaxed) > before + 20
+        })
+        .await;
+        world.stack.cli(&["restart"]).ok();
+        assert_eq!(world.stack.pid(), pid, "the process stays the same");
+        // The command line finds it at once.
+        world.stack.cli(&["zone", "list"]).ok();
+    }
+    let before = made.load(Ordering::Relaxed);
+    until("calls are made", async || {
+        made.load(Ordering::Relaxed) > before + 20
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    let connections: u64 = clients.into_iter().map(|c| c.join().unwrap()).sum();
+    println!(
+        "{restarts} restarts, {} calls, {connections} connections",
+        made.load(Ordering::Relaxed)
+    );
+    assert!(connections > 4, "connections were given up in order");
+    world.stack.cli(&["audit", "verify"]).ok();
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_finished_before_the_restart() {
+    let world = Protected::start().await;
+    let mandate = world.mint().await;
+    // A second of events, one each 20 ms.
+    let mut stream = world
+        .client
+        .request("GET", "/r/items/stream", &mandate)
+        .send()
+        .await
+        .unwrap();
+    assert!(stream.chunk().await.unwrap().is_some());
+    let mut restart = world.stack.command(&["restart"]);
+    let mut restarting = restart.spawn().unwrap();
+    let mut events = 1;
+    while let Some(chunk) = stream.chunk().await.unwrap() {
+        events += chunk.windows(2).filter(|w| *w == b"\n\n").count();
+    }
+    assert!(events >= 50, "{events}");
+    assert!(restarting.wait().unwrap().success());
+    world.call(&mandate).await;
+}
+
+#[test]
+fn a_restart_that_could_not_work_is_refused() {
+    let mut stack = Stack::start();
+    let pid = stack.pid();
+    std::fs::write(stack.file("server.toml"), "nonsense = 1\n").unwrap();
+    let refused = stack.cli(&["restart"]).fails(1);
+    assert!(refused.stderr.contains("nonsense"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("goes on as it is"),
+        "{}",
+        refused.stderr
+    );
+    std::fs::remove_file(stack.file("server.toml")).unwrap();
+    assert_eq!(stack.up()["pid"], pid);
+    stack.cli(&["restart"]).ok();
+    stack.cli(&["down"]).ok();
+    assert!(!stack.file("caracal.sock").exists());
+    let nobody = stack.cli(&["restart"]).fails(1);
+    assert!(
+        nobody.stderr.contains("no stack is running"),
+        "{}",
+        nobody.stderr
+    );
+}
+
+#[test]
+fn another_program_takes_over_or_this_one_stays() {
+    let mut stack = Stack::new();
+    // A copy, that can be exchanged as an update does.
+    let program = stack.beside().join("caracal");
+    let original = stack.command(&[]).get_program().to_owned();
+    std::fs::copy(&original, &program).unwrap();
+    std::fs::create_dir_all(&stack.home).unwrap();
+    let mut starting = Command::new(&program);
+    for (name, value) in stack.command(&[]).get_envs() {
+        match value {
+            Some(value) => starting.env(name, value),
+            None => starting.env_remove(name),
+        };
+    }
+    assert!(starting.arg("up").status().unwrap().success());
+    let pid = stack.pid();
+    // Something that is no program.
+    let next = stack.beside().join("next");
+    std::fs::write(&next, "#!/bin/sh\nexit 7\n").unwrap();
+    std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(&next, &program).unwrap();
+    let refused = stack.cli(&["restart"]).fails(1);
+    assert!(refused.stderr.contains('7'), "{}", refused.stderr);
+    assert_eq!(stack.up()["pid"], pid);
+    // A new one.
+    std::fs::copy(&original, &next).unwrap();
+    std::fs::rename(&next, &program).unwrap();
+    stack.cli(&["restart"]).ok();
+    assert_eq!(stack.pid(), pid);
+    let now = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    assert_eq!(now, program, "the file that lies there now");
+}
