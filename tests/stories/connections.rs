@@ -24,7 +24,7 @@ fn resident(pid: i32) -> u64 {
     number.parse().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_disturb_nobody() {
     let is_long = std::env::var_os("CARACAL_TEST_LONG").is_some();
     let count: u64 = if is_long { 10_000 } else { 1000 };
@@ -54,12 +54,12 @@ async fn idle_connections_disturb_nobody() {
     let took = begun.elapsed();
     println!("{count} idle connections: {each} bytes each, 100 calls in {took:?}");
     assert!(each < 24 * 1024, "{each} bytes for an idle connection");
-    let page = Scrape::of(&world.stack.sts).await;
+    let page = Scrape::of(&format!("{}/metrics", world.stack.sts)).await;
     let open = page.get("caracal_connections_open{door=\"gateway\"}");
     assert!(open >= count as f64, "{open}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_cut() {
     let mut stack = Stack::new();
     for name in ["HEAD", "IDLE", "SLOW"] {
@@ -120,7 +120,7 @@ async fn slow_clients_are_cut() {
     let request = format!("GET /r/items/items/1 HTTP/1.1\r\n{authorised}\r\n");
     deaf.write_all(request.as_bytes()).unwrap();
     let cut = async || {
-        let page = Scrape::of(&world.stack.sts).await;
+        let page = Scrape::of(&format!("{}/metrics", world.stack.sts)).await;
         page.samples().any(|sample| {
             sample.contains("caracal_connections_cut_total")
                 && sample.contains("client_too_slow")
@@ -140,7 +140,7 @@ async fn slow_clients_are_cut() {
     drop(deaf);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_address_cannot_hold_a_whole_door() {
     let mut stack = Stack::new();
     stack.set("CARACAL_MAX_CONNECTIONS", "8");
@@ -167,7 +167,7 @@ async fn one_address_cannot_hold_a_whole_door() {
     drop(held);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_is_spoken_without_tls_by_those_who_know() {
     let stack = Stack::start();
     for url in [

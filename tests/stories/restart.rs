@@ -31,7 +31,7 @@ fn load(url: String, mandate: String, stop: Arc<AtomicBool>, made: Arc<AtomicU64
     connections
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_call_fails_when_the_stack_restarts() {
     let is_long = std::env::var_os("CARACAL_TEST_LONG").is_some();
     let restarts = if is_long { 20 } else { 2 };
@@ -74,7 +74,7 @@ async fn no_call_fails_when_the_stack_restarts() {
     world.stack.cli(&["audit", "verify"]).ok();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_under_way_is_finished_before_the_restart() {
     let world = Protected::start().await;
     let mandate = world.mint().await;

@@ -61,7 +61,7 @@ fn mint(stack: &Stack, authority: &Authority, applied: &serde_json::Value) -> St
     body["access_token"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_of_others_speak_tls_with_every_door() {
     let Secured {
         mut stack,
@@ -134,7 +134,7 @@ async fn clients_of_others_speak_tls_with_every_door() {
     stack.cli(&["quickstart"]).ok();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_taken_and_streams_go_on() {
     let Secured {
         mut stack,

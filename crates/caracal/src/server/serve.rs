@@ -59,7 +59,7 @@ pub(crate) async fn serve(
         let home = settings.home.clone();
         let signals = signals::listen(&stopping, &ending, successor.clone(), home)?;
         let held = tokio::select! {
-            served = run(&settings, metrics.clone(), flood.clone(), stopping, given) => served?,
+            served = run(&settings, metrics.clone(), flood.clone(), stopping, &ending, given) => served?,
             // It ends with the process only.
             () = signals => return Ok(()),
         };
@@ -90,6 +90,7 @@ async fn run(
     metrics: Metrics,
     flood: Flood,
     stopping: Stopping,
+    ending: &Ending,
     given: Handover,
 ) -> Outcome<Handover> {
     let lock = match given.lock {
@@ -99,7 +100,7 @@ async fn run(
     restore::refuse_unfinished(&settings.home)?;
     let tls = settings.tls.as_ref().map(start_tls).transpose()?;
     let keys = master_key::load(settings)?;
-    let listeners = listen(settings, given.listeners, given.is_foreign)?;
+    let mut listeners = listen(settings, given.listeners, given.is_foreign)?;
     let plan = Plan::new(settings, &listeners)?;
     let engine = start_engine(settings, &plan, keys).await?;
     engine.show_metrics(metrics.source(settings.home.dir(), !settings.behind_proxy));
@@ -146,7 +147,17 @@ async fn run(
     stopping.token().cancelled().await;
     tracker.close();
     let limit = stopping.lame_duck() + settings.conversation.drain + AFTERMATH;
-    if tokio::time::timeout(limit, tracker.wait()).await.is_err() {
+    let mut drained = std::pin::pin!(tokio::time::timeout(limit, tracker.wait()));
+    let in_time = tokio::select! {
+        biased;
+        drained = &mut drained => drained,
+        () = ending.for_good() => {
+            // Nobody will answer those who wait in the kernel: they are told at once.
+            listeners.clear();
+            drained.await
+        }
+    };
+    if in_time.is_err() {
         tracing::warn!("calls that were still under way are cut");
     }
     last_checkpoints.cancel();
@@ -166,7 +177,7 @@ fn start_tls(files: &TlsFiles) -> Outcome<Tls> {
     if let Some(warning) = certificate.find_warning(files, clock::now()) {
         tracing::warn!("{warning}");
     }
-    Ok(Tls::new(&certificate))
+    Tls::new(&certificate)
 }
 
 /// The listeners of every door that is served: those that were given, where they are what the

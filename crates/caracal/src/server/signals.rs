@@ -16,14 +16,33 @@ use crate::server::Successor;
 /// another connection.
 const LAME_DUCK: Duration = Duration::from_secs(2);
 
-/// How a server ends, as was asked for last.
+/// How a server ends, as was asked for last. A restart may still become a stop, and not the
+/// other way round.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ending(Arc<AtomicBool>);
+pub(crate) struct Ending {
+    is_restart: Arc<AtomicBool>,
+    for_good: CancellationToken,
+}
 
 impl Ending {
     /// True: another program takes its place.
     pub(crate) fn is_restart(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.is_restart.load(Ordering::Acquire)
+    }
+
+    /// Waits until nobody is to take its place.
+    pub(crate) async fn for_good(&self) {
+        self.for_good.cancelled().await;
+    }
+
+    fn restart(&self) {
+        self.is_restart.store(true, Ordering::Release);
+    }
+
+    /// Returns whether a restart was under way.
+    fn stop(&self) -> bool {
+        self.for_good.cancel();
+        self.is_restart.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -50,15 +69,14 @@ pub(crate) fn listen(
             };
             let is_closing = stopping.token().is_cancelled();
             if is_stop {
-                let was_restart = ending.0.swap(false, Ordering::AcqRel);
-                if is_closing && !was_restart {
+                if !ending.stop() && is_closing {
                     tracing::warn!("stopping at once");
                     std::process::exit(1);
                 }
                 tracing::info!("stopping: no new calls, those under way may finish");
                 stopping.begin(Duration::ZERO);
             } else if !is_closing && may_restart(&successor, &home).await {
-                ending.0.store(true, Ordering::Release);
+                ending.restart();
                 tracing::info!("restarting: new connections wait, calls under way may finish");
                 stopping.begin(LAME_DUCK);
             }

@@ -8,9 +8,13 @@ mod reload;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
 use tokio_rustls::TlsAcceptor;
+
+use crate::failure::{Context, Outcome};
 
 pub(crate) use certificate::{Certificate, TlsFiles};
 pub(crate) use encrypted::Encrypted;
@@ -36,10 +40,15 @@ impl ResolvesServerCert for Current {
 
 impl Tls {
     /// TLS 1.2 and 1.3 with this certificate; HTTP/2 and HTTP/1.1 are offered.
-    pub(crate) fn new(certificate: &Certificate) -> Self {
+    ///
+    /// # Errors
+    /// When the library for cryptography cannot do what these versions need.
+    pub(crate) fn new(certificate: &Certificate) -> Outcome<Self> {
         let current = Arc::new(Current(Arc::clone(&certificate.key).into()));
         let resolver = Arc::clone(&current) as Arc<dyn ResolvesServerCert>;
-        let mut config = ServerConfig::builder()
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .context("TLS cannot be spoken")?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -48,7 +57,7 @@ impl Tls {
             current,
         };
         tls.show(certificate);
-        tls
+        Ok(tls)
     }
 
     /// Shows this certificate from now on.

@@ -47,17 +47,17 @@ pub(crate) async fn restart(home: &Home, json: bool) -> Outcome<()> {
             );
         }
         if let Some(record) = StackRecord::find(home, pid) {
-            if record.refusals != before.refusals {
-                let why = record.refused.unwrap_or_default();
-                return Err(Failure::new(format!(
-                    "the stack cannot start again and goes on as it is: {why}"
-                )));
-            }
+            // A new start counts its refusals anew.
             if record.start != before.start {
                 let status = StackStatus::look(home).await?;
                 if status.ready {
                     return tell(&status, json);
                 }
+            } else if record.refusals != before.refusals {
+                let why = record.refused.unwrap_or_default();
+                return Err(Failure::new(format!(
+                    "the stack cannot start again and goes on as it is: {why}"
+                )));
             }
         }
         if Instant::now() > deadline {

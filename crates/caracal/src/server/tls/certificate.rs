@@ -51,7 +51,7 @@ impl TlsFiles {
     /// Reads both files and checks that they belong together.
     ///
     /// # Errors
-    /// When one cannot be read or understood, or the key is another's. A certificate that holds
+    /// When one cannot be read or understood, the key is another's, or others can write it. A certificate that holds
     /// no longer or not yet is none: clients tell by their own clocks.
     pub(crate) fn load(&self) -> Outcome<Certificate> {
         let (text, _) = read(&self.certificate, "CARACAL_TLS_CERT")?;
@@ -67,6 +67,13 @@ impl TlsFiles {
             );
         };
         let (text, mode) = read(&self.key, "CARACAL_TLS_KEY")?;
+        if mode & 0o022 != 0 {
+            let key = self.key.display();
+            return Err(
+                Failure::usage(format!("other users can write the key `{key}`"))
+                    .hint(format!("`chmod 600 {key}`")),
+            );
+        }
         let key = read_key(&text, &self.key)?;
         let key = CertifiedKey::from_der(chain, key, &default_provider())
             .map_err(|error| unusable(self, &error))?;
@@ -228,6 +235,9 @@ mod tests {
         let warning = held.files.load().unwrap();
         let warning = warning.find_warning(&held.files, at("2026-06-01T00:00:00Z"));
         assert!(warning.unwrap().contains("open to other users"));
+        std::fs::set_permissions(&held.files.key, std::fs::Permissions::from_mode(0o620)).unwrap();
+        let refused = held.files.load().err().unwrap().message;
+        assert!(refused.contains("other users can write"), "{refused}");
     }
 
     #[test]
