@@ -72,6 +72,9 @@ async fn no_call_fails_when_the_stack_restarts() {
     );
     assert!(connections > 4, "connections were given up in order");
     world.stack.cli(&["audit", "verify"]).ok();
+    // What the programs before wrote last is not lost.
+    let log = world.stack.cli(&["logs"]).ok().stdout;
+    assert_eq!(log.matches("restarting: ").count(), restarts, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ use crate::failure::{Context, Failure, Outcome};
 const OWN_NAMES: &[&str] = &[
     "backing-up",
     "caracal.lock",
+    "restart.lock",
     "caracal.sock",
     "demo",
     "index.db",

@@ -59,17 +59,19 @@ impl Doorway {
             is_tls: self.tls.is_some(),
             protocol: Protocol::Http1,
         };
+        // Most connections are silent most of the time: what a conversation takes is held only
+        // once there is one.
         match &self.tls {
             None => {
                 if let Some(protocol) = Protocol::find(&stream, &self.rules).await {
                     arrival.protocol = protocol;
-                    self.answer(stream, arrival).await;
+                    Box::pin(self.answer(stream, arrival)).await;
                 }
             }
             Some(tls) => {
-                if let Some((stream, protocol)) = tls.accept(stream, &self.rules).await {
+                if let Some((stream, protocol)) = Box::pin(tls.accept(stream, &self.rules)).await {
                     arrival.protocol = protocol;
-                    self.answer(stream, arrival).await;
+                    Box::pin(self.answer(stream, arrival)).await;
                 }
             }
         }

@@ -49,7 +49,7 @@ pub(crate) async fn serve(
     settings.home.prepare()?;
     let metrics = Metrics::install()?;
     let flood = Flood::default();
-    let _written = log.install(&settings.log, settings.log_size, flood.clone())?;
+    let written = log.install(&settings.log, settings.log_size, flood.clone())?;
     panics::watch();
     open_files::raise(settings.max_connections);
     let successor = Successor::of_this_process()?;
@@ -69,6 +69,7 @@ pub(crate) async fn serve(
             tracing::info!("stopped");
             return Ok(());
         }
+        written.flush();
         let failure = successor.replace_this_process(&held);
         tracing::error!(why = %failure.message, "the restart failed; this program goes on");
         given = held;

@@ -57,6 +57,8 @@ pub(crate) fn listen(
 ) -> Outcome<impl Future<Output = ()> + use<>> {
     let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    // A process without TLS has nothing to read anew, and does not end of being told to.
+    let _unread = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     let mut again =
         signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened for")?;
     let (stopping, ending) = (stopping.clone(), ending.clone());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::{Home, StackRecord, find_holder};
+use crate::home::{Home, HomeLock, StackRecord, find_holder};
 use crate::stack::StackStatus;
 use crate::terminal;
 
@@ -22,6 +22,11 @@ pub(crate) async fn restart(home: &Home, json: bool) -> Outcome<()> {
                 .hint("`caracal up` starts it"),
         );
     };
+    // The signal of a second one could meet the new program before it listens for it.
+    let _turn = HomeLock::take_file(&home.join("restart.lock"), |_| {
+        Failure::new("the stack is already being restarted")
+            .hint("`caracal status --ready` waits for it")
+    })?;
     let Some(before) = StackRecord::find(home, pid) else {
         return Err(
             Failure::new(format!("process {pid} is just starting or ending"))

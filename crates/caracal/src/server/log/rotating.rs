@@ -87,11 +87,18 @@ impl LogFile {
 /// Writes what is queued when it is dropped.
 pub(crate) struct LogGuard(pub(crate) Option<LogFile>);
 
-impl Drop for LogGuard {
-    fn drop(&mut self) {
+impl LogGuard {
+    /// Waits a moment for what is queued, before the process becomes another program.
+    pub(crate) fn flush(&self) {
         if let Some(file) = &self.0 {
             file.flush();
         }
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -98,6 +98,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "Connections that a door ended, by why.",
     ),
     (
+        "caracal_tls_handshakes_total",
+        "TLS handshakes of clients, by outcome.",
+    ),
+    (
+        "caracal_tls_reloads_total",
+        "Times that the certificate was read anew, by outcome.",
+    ),
+    (
         "caracal_limits_waits_total",
         "Requests that had to wait for a place.",
     ),
@@ -206,6 +214,10 @@ const GAUGES: &[(&str, &str)] = &[
         "Secrets that are still sealed with an older master key.",
     ),
     ("caracal_connections_open", "Open connections of clients."),
+    (
+        "caracal_tls_certificate_expires_seconds",
+        "When the certificate ends, in seconds since the epoch.",
+    ),
     (
         "caracal_egress_connections",
         "Open connections to upstreams.",
