@@ -35,6 +35,7 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         scope: "items:use".parse()?,
         sid: SessionId::new(now, &random()),
         rev: "0123456789abcdef.12".to_owned(),
+        cnf: None,
     };
     let text = signer.sign(&claims)?;
     let verify = || {

@@ -41,7 +41,7 @@ pub use id::{
     RevocationId, SessionId, SubjectId, ZoneId,
 };
 pub use injection::Injection;
-pub use mandate::MandateClaims;
+pub use mandate::{Confirmation, MandateClaims};
 pub use name::{Label, Name, NameError};
 pub use operation::{Operation, OperationConflict, OperationTable};
 pub use operator::{ApiToken, Role, RoleScope};

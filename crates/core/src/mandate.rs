@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ApplicationId, MandateId, ScopeSet, SessionId, ZoneId};
 
+/// The key that a mandate is bound to (RFC 7800). A confirmation of another kind cannot be
+/// read, so that a mandate with one is refused and never taken for an unbound one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The SHA-256 thumbprint of the key (RFC 7638, RFC 9449), base64url without padding.
+    pub jkt: String,
+}
+
 /// What a mandate says. Unknown claims are ignored when one is read, so that an older
 /// node accepts what a newer one issued.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,4 +38,7 @@ pub struct MandateClaims {
     pub sid: SessionId,
     /// The position it was decided on, in the short form.
     pub rev: String,
+    /// The key whose holder alone may use it; none for a bearer mandate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }

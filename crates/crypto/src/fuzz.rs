@@ -1,7 +1,9 @@
 //! Bodies of fuzz targets: untrusted bytes go in, a panic says that something broke. They run in
 //! `fuzz/` with a fuzzer, and in the test below on the committed corpus.
 
-use crate::{MasterKey, UnverifiedMandate, find_issuer, unique_json::is_unique_json};
+use crate::{
+    MasterKey, UnverifiedMandate, UnverifiedProof, find_issuer, unique_json::is_unique_json,
+};
 
 /// A mandate's text: whatever is read as a mandate is also found where no mandate belongs.
 pub fn mandate(data: &[u8]) {
@@ -11,6 +13,26 @@ pub fn mandate(data: &[u8]) {
     let found = find_issuer(text);
     if let Ok(mandate) = UnverifiedMandate::parse(text) {
         assert_eq!(found.as_deref(), Some(mandate.issuer()));
+    }
+}
+
+/// A proof's text: what verifies does so again, with the key read anew.
+pub fn dpop_proof(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(proof) = UnverifiedProof::split(text) else {
+        return;
+    };
+    let Ok(key) = proof.read_key() else {
+        return;
+    };
+    // SHA-256 in base64url without padding.
+    assert_eq!(key.thumbprint().len(), 43);
+    if let Ok(verified) = proof.verify(&key) {
+        assert_eq!(verified.thumbprint(), key.thumbprint());
+        assert!((1..=256).contains(&verified.jti().len()));
+        assert!(proof.read_key().is_ok_and(|key| proof.verify(&key).is_ok()));
     }
 }
 
@@ -44,6 +66,11 @@ mod tests {
             Target {
                 name: "crypto_mandate",
                 body: super::mandate,
+                copies: 3000,
+            },
+            Target {
+                name: "crypto_dpop_proof",
+                body: super::dpop_proof,
                 copies: 3000,
             },
             Target {

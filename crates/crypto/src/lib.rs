@@ -9,6 +9,7 @@
 mod base64url;
 mod credential;
 mod digest;
+mod dpop_proof;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -31,6 +32,9 @@ mod verified_mandate;
 
 pub use credential::Credential;
 pub use digest::{constant_time_eq, hex, keyed_digest, sha256, sha256_parts};
+pub use dpop_proof::{
+    DPOP_ALGORITHMS, DpopError, DpopKey, DpopProof, MAX_PROOF_BYTES, UnverifiedProof, mandate_hash,
+};
 pub use issuer_hint::find_issuer;
 pub use key_error::KeyError;
 pub use keyring::{Keyring, MAX_SEALED_BYTES};

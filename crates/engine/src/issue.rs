@@ -241,6 +241,7 @@ impl Engine {
             scope: granted.scope.clone(),
             sid: SessionId::of_mandate(id),
             rev: view.position.to_string(),
+            cnf: None,
         };
         let unsigned =
             |why: String| IssueError::Unavailable(format!("the mandate cannot be signed: {why}"));

@@ -33,6 +33,7 @@ fn claims() -> MandateClaims {
         scope: scopes(&["a:read", "a:write"]),
         sid: SessionId::from_uuid(Uuid::from_u128(4)),
         rev: "00.7.00".to_owned(),
+        cnf: None,
     }
 }
 
