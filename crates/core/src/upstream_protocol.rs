@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamProtocol {
-    /// What is safest: HTTP/1.1, for now.
+    /// HTTP/1.1, which every upstream speaks.
     #[default]
     Auto,
     /// HTTP/1.1 always.

@@ -4,20 +4,21 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
+use caracal_core::ZoneId;
 use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Request, Response, Uri, Version};
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, connect::HttpInfo};
 use metrics::Gauge;
 
+use crate::answer::Answer;
 use crate::cache::{Cache, SystemTrust};
 use crate::client::Client;
 use crate::connector::host_and_port;
+use crate::failure::Failure;
 use crate::held_body::Shelf;
 use crate::resolver::Resolver;
-use crate::{ConnectedTo, Destination, EgressError, EgressRules, failure, trust};
+use crate::{Destination, EgressError, EgressRules, trust};
 
 /// A request's body: read as the upstream takes it, never collected.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -110,7 +111,7 @@ impl Egress {
         &self,
         destination: &Destination<'_>,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, EgressError> {
+    ) -> Result<Response<Answer>, EgressError> {
         let sent = self.send_uncounted(destination, request).await;
         if let Err(error) = &sent {
             metrics::counter!("caracal_egress_failures_total", "kind" => error.kind()).increment(1);
@@ -122,7 +123,7 @@ impl Egress {
         &self,
         destination: &Destination<'_>,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, EgressError> {
+    ) -> Result<Response<Answer>, EgressError> {
         let (host, https) = target(request.method(), request.uri())?;
         let cache = Arc::clone(&self.0.cache.read().unwrap_or_else(PoisonError::into_inner));
         let client = cache
@@ -136,16 +137,11 @@ impl Egress {
         parts.extensions.clear();
 
         let waiting = Waiting::begin();
-        let sent = send_bounded(&client, parts, body).await;
+        let sent = send_bounded(&client, destination.zone, parts, body).await;
         drop(waiting);
-        let mut answer = sent.map_err(|error| failure::explain(&error, &host))?;
+        let answer = sent.map_err(|failure| failure.explain(&host))?;
         if answer.headers().len() > MAX_ANSWER_HEADERS {
             return Err(EgressError::HeadTooLarge { host: host.into() });
-        }
-        if let Some(info) = answer.extensions_mut().remove::<HttpInfo>() {
-            answer
-                .extensions_mut()
-                .insert(ConnectedTo(info.remote_addr()));
         }
         Ok(answer)
     }
@@ -164,28 +160,29 @@ impl Egress {
     }
 }
 
-/// Sends a request, and once more where [`failure::find_second_chance`] knows that nothing can
+/// Sends a request, and once more where [`Failure::find_second_chance`] knows that nothing can
 /// have come of it.
 async fn send_bounded(
     client: &Client,
+    zone: Option<ZoneId>,
     parts: Parts,
     body: Body,
-) -> Result<Response<Incoming>, legacy::Error> {
+) -> Result<Response<Answer>, Failure> {
     let shelf = Shelf::default();
     let first = Request::from_parts(parts.clone(), shelf.hold(body));
-    let error = match client.request(first).await {
+    let failure = match client.request(zone, first).await {
         Ok(answer) => return Ok(answer),
-        Err(error) => error,
+        Err(failure) => failure,
     };
-    let Some(why) = failure::find_second_chance(&error) else {
-        return Err(error);
+    let Some(why) = failure.find_second_chance() else {
+        return Err(failure);
     };
     let Some(body) = shelf.take() else {
-        return Err(error);
+        return Err(failure);
     };
     metrics::counter!("caracal_egress_second_sends_total", "why" => why).increment(1);
     let second = Request::from_parts(parts, shelf.hold(body));
-    client.request(second).await
+    client.request(zone, second).await
 }
 
 /// A request whose answer has not begun, counted.

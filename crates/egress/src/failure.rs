@@ -7,35 +7,83 @@ use hyper_util::client::legacy;
 
 use crate::EgressError;
 
-/// Says in our words why the client gave no answer.
-pub(crate) fn explain(error: &legacy::Error, host: &str) -> EgressError {
-    if let Some(own) = find::<EgressError>(error) {
-        return own.clone();
+/// Why a client gave no answer.
+pub(crate) enum Failure {
+    /// No shared connection could be opened.
+    Opening(EgressError),
+    /// A request that had its connection for itself.
+    Alone(legacy::Error),
+    /// A request on a shared connection.
+    Shared(hyper::Error),
+}
+
+impl Failure {
+    /// Says it in our words.
+    pub(crate) fn explain(&self, host: &str) -> EgressError {
+        match self {
+            Self::Opening(error) => error.clone(),
+            Self::Shared(error) => explain_open(error, host, !error.is_canceled()),
+            Self::Alone(error) => explain_alone(error, host),
+        }
     }
-    let host = Box::from(host);
+
+    /// Why the request may go out once more, if it may.
+    pub(crate) fn find_second_chance(&self) -> Option<&'static str> {
+        match self {
+            // Whoever waited for a connection has done so twice already.
+            Self::Opening(_) => None,
+            Self::Shared(error) if error.is_canceled() => Some("unwritten"),
+            Self::Shared(error) => find::<h2::Error>(error)
+                .is_some_and(is_refusal)
+                .then_some("refused"),
+            // It waited for a connection that another request was opening, and that came to
+            // nothing.
+            Self::Alone(error) if error.is_connect() => is_unopened(error).then_some("unopened"),
+            Self::Alone(error) => is_unwritten(error).then_some("unwritten"),
+        }
+    }
+}
+
+fn explain_alone(error: &legacy::Error, host: &str) -> EgressError {
     if error.is_connect() && is_unopened(error) {
         let why = "the connection that another request was opening came to nothing".into();
+        let host = host.into();
         return EgressError::Unreachable { host, why };
     }
     if error.is_connect() {
-        // Everything else that fails while connecting is an error of ours already.
-        let why = match find::<rustls::Error>(error) {
-            Some(tls) => tls.to_string(),
-            None => innermost(error),
-        };
-        return EgressError::Tls {
-            host,
-            why: why.into(),
-        };
+        return explain_opening(error, host);
     }
-    let Some(cause) = find::<hyper::Error>(error) else {
-        let written = error.connect_info().is_some();
-        return EgressError::Broken {
-            host,
+    let written = !is_unwritten(error);
+    match find::<hyper::Error>(error) {
+        Some(cause) => explain_open(cause, host, written),
+        None => EgressError::Broken {
+            host: host.into(),
             why: innermost(error).into(),
             written,
-        };
+        },
+    }
+}
+
+/// Why a connection could not be opened.
+pub(crate) fn explain_opening(error: &(dyn Error + 'static), host: &str) -> EgressError {
+    if let Some(own) = find::<EgressError>(error) {
+        return own.clone();
+    }
+    // Everything else that fails while connecting is an error of ours already.
+    let why = match find::<rustls::Error>(error) {
+        Some(tls) => tls.to_string(),
+        None => innermost(error),
     };
+    EgressError::Tls {
+        host: host.into(),
+        why: why.into(),
+    }
+}
+
+/// Why an open connection brought no answer; `written` unless certainly no byte of the request
+/// was.
+pub(crate) fn explain_open(cause: &hyper::Error, host: &str, written: bool) -> EgressError {
+    let host = Box::from(host);
     if let Some(cause) = find::<h2::Error>(cause)
         && !cause.is_io()
     {
@@ -54,10 +102,9 @@ pub(crate) fn explain(error: &legacy::Error, host: &str) -> EgressError {
             why: innermost(cause).into(),
         }
     } else {
-        let written = !is_unwritten(error);
         EgressError::Broken {
             host,
-            why: innermost(error).into(),
+            why: innermost(cause).into(),
             written,
         }
     }
@@ -89,22 +136,6 @@ fn is_refusal(cause: &h2::Error) -> bool {
     cause.is_remote() && (of_stream || of_connection)
 }
 
-/// Why a request may go out once more, if it may.
-pub(crate) fn find_second_chance(error: &legacy::Error) -> Option<&'static str> {
-    let refused = || find::<h2::Error>(error).is_some_and(is_refusal);
-    if error.is_connect() {
-        // It waited for a connection that another request was opening, and that came to nothing.
-        return is_unopened(error).then_some("unopened");
-    }
-    if is_unwritten(error) {
-        Some("unwritten")
-    } else if refused() {
-        Some("refused")
-    } else {
-        None
-    }
-}
-
 /// True if the pool gave up on a connection that others were opening. The errors of opening
 /// itself are ours, those of TLS, or those of HTTP.
 fn is_unopened(error: &legacy::Error) -> bool {
@@ -116,7 +147,7 @@ fn is_unopened(error: &legacy::Error) -> bool {
 
 /// True if certainly no byte of the request was written: it never met a connection, or the
 /// connection closed while the request was still in the queue before it.
-pub(crate) fn is_unwritten(error: &legacy::Error) -> bool {
+fn is_unwritten(error: &legacy::Error) -> bool {
     error.connect_info().is_none()
         || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled)
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::Body;
+use crate::shared::Place;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,6 +18,8 @@ pub(crate) struct HeldBody {
     body: Option<Body>,
     untouched: bool,
     shelf: Shelf,
+    /// Given back after the body is gone.
+    place: Option<Arc<Place>>,
 }
 
 /// Where an unread body comes back to.
@@ -29,11 +32,19 @@ impl Shelf {
             body: Some(body),
             untouched: true,
             shelf: self.clone(),
+            place: None,
         }
     }
 
     pub(crate) fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl HeldBody {
+    /// Keeps a place on a shared connection until this body is gone.
+    pub(crate) fn occupy(&mut self, place: Arc<Place>) {
+        self.place = Some(place);
     }
 }
 

@@ -7,6 +7,7 @@
 //! that it did not look at it), and never trust a certificate on its own account.
 
 mod address;
+mod answer;
 mod cache;
 mod client;
 mod connected_to;
@@ -18,15 +19,16 @@ mod failure;
 mod held_body;
 mod link;
 mod listeners;
-mod pulse;
 mod refusal;
 mod resolver;
 mod rules;
+mod shared;
 #[cfg(test)]
 mod sockets;
 mod trust;
 
 pub use address::check_address;
+pub use answer::Answer;
 pub use connected_to::ConnectedTo;
 pub use destination::Destination;
 pub use egress::{Body, Egress, MAX_ANSWER_HEAD_BYTES, MAX_ANSWER_HEADERS};

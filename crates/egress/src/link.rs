@@ -1,39 +1,38 @@
 //! One open connection.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
-
-/// How long a connection that many requests share takes new ones. After that the name is
-/// resolved and its addresses are checked again.
-const MAX_SHARED_AGE: Duration = Duration::from_secs(600);
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// A connection to a checked address, counted while it is open.
 pub(crate) struct Link {
     stream: Stream,
-    opened: Opened,
+    stalled: Stalled,
     open: metrics::Gauge,
 }
 
-/// When a connection was opened; in the extensions of the answers that came over it.
-#[derive(Clone, Copy)]
-pub(crate) struct Opened {
-    at: Instant,
-}
+/// True while the kernel takes no more bytes for a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stalled(Arc<AtomicBool>);
 
-impl Opened {
-    pub(crate) fn is_old(self) -> bool {
-        self.at.elapsed() > MAX_SHARED_AGE
+impl Stalled {
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn note<T>(&self, written: &Poll<T>) {
+        self.0.store(written.is_pending(), Ordering::Release);
     }
 }
 
@@ -46,9 +45,20 @@ impl Link {
             .increment(1);
         Self {
             stream,
-            opened: Opened { at: Instant::now() },
+            stalled: Stalled::default(),
             open,
         }
+    }
+
+    /// The address it leads to.
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        let mut extras = http::Extensions::new();
+        self.connected().get_extras(&mut extras);
+        extras.get().map(HttpInfo::remote_addr)
+    }
+
+    pub(crate) fn stalled(&self) -> Stalled {
+        self.stalled.clone()
     }
 }
 
@@ -60,7 +70,7 @@ impl Drop for Link {
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.opened)
+        self.stream.connected()
     }
 }
 
@@ -80,7 +90,9 @@ impl Write for Link {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.stalled.note(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -100,6 +112,8 @@ impl Write for Link {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.stalled.note(&written);
+        written
     }
 }

@@ -7,6 +7,7 @@ mod heads;
 mod http2;
 mod http2_frames;
 mod http2_hostile;
+mod http2_places;
 mod pooling;
 mod rebinding;
 mod streaming;

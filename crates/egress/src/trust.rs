@@ -28,9 +28,6 @@ pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, EgressErr
 /// `h2` is spoken to in it.
 pub(crate) fn offering(mut config: ClientConfig, protocol: UpstreamProtocol) -> Arc<ClientConfig> {
     let offered: &[&[u8]] = match protocol {
-        // A request that waits for a stream of a shared connection cannot be taken back: it would go
-        // out after its call was revoked. Until connections are opened by our own count of their
-        // streams, HTTP/2 is spoken only where the resource says so.
         UpstreamProtocol::Auto | UpstreamProtocol::Http1 => &[b"http/1.1"],
         UpstreamProtocol::Http2 => &[b"h2"],
     };

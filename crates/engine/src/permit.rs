@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caracal_core::{
-    Event, EventId, EventType, Injection, Provider, RefusalCode, RequestPath, Resource,
+    Event, EventId, EventType, Injection, Provider, RefusalCode, RequestPath, Resource, ZoneId,
 };
 use caracal_ledger::Receipt;
 use caracal_provider::Slots;
@@ -65,6 +65,11 @@ impl Permit {
             receipt,
             path,
         }
+    }
+
+    /// The zone of the mandate.
+    pub fn zone(&self) -> ZoneId {
+        self.opened.handle.id
     }
 
     /// The resource.

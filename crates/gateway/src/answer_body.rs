@@ -7,11 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use caracal_egress::Answer;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::connection::ConnectionState;
@@ -44,8 +43,9 @@ pub(crate) enum Ending {
 /// An upstream's body on its way to the client, frame by frame. Its errors end the connection
 /// without the final chunk, so that a cut answer never looks complete.
 struct Forwarded {
-    incoming: Incoming,
-    call: Call,
+    incoming: Answer,
+    /// Until it has ended, or goes on with its upload alone.
+    call: Option<Call>,
     connection: Arc<ConnectionState>,
     upload: Option<Arc<UploadState>>,
     ending: Ending,
@@ -71,7 +71,7 @@ impl AnswerBody {
 
     /// The upstream's bytes, until the revocation of the call or `deadline`.
     pub(crate) fn forwarded(
-        incoming: Incoming,
+        incoming: Answer,
         call: Call,
         connection: Arc<ConnectionState>,
         upload: Option<Arc<UploadState>>,
@@ -84,7 +84,7 @@ impl AnswerBody {
         let is_complete = incoming.is_end_stream();
         let mut forwarded = Box::new(Forwarded {
             incoming,
-            call,
+            call: Some(call),
             connection,
             upload,
             ending,
@@ -129,7 +129,7 @@ impl Body for AnswerBody {
 
 impl Forwarded {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        if self.call.is_cut() {
+        if self.call.as_ref().is_some_and(Call::is_cut) {
             return self.revoked();
         }
         loop {
@@ -167,22 +167,26 @@ impl Forwarded {
     }
 
     fn complete(&mut self) {
-        if let Some(upload) = &self.upload
-            && self.connection.is_unread()
-        {
-            let deadline = Instant::now() + LATE_BODY;
-            upload.end_by(deadline);
-            self.connection.watch(CancellationToken::new(), deadline);
-        } else {
-            self.connection.unwatch();
+        let Some(mut call) = self.call.take() else {
+            return;
+        };
+        match (&self.upload, call.permit()) {
+            (Some(upload), Some(permit)) if self.connection.is_unread() => {
+                let deadline = Instant::now() + LATE_BODY;
+                self.connection.watch(permit.cut().clone(), deadline);
+                upload.outlive(call, deadline);
+            }
+            _ => {
+                self.connection.unwatch();
+                call.finish(None);
+            }
         }
-        self.call.finish(None);
     }
 
     /// What is left of the request has nobody to answer for it.
     fn end_upload(&self) {
         if let Some(upload) = &self.upload {
-            upload.end_by(Instant::now());
+            upload.end_now();
         }
     }
 
@@ -210,14 +214,16 @@ impl Forwarded {
     fn cut_short(&mut self, reason: &'static str) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         self.end_upload();
         self.connection.unwatch();
-        self.call.finish(Some(reason));
+        if let Some(call) = &mut self.call {
+            call.finish(Some(reason));
+        }
         Poll::Ready(Some(Err(CutShort(reason))))
     }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        if self.call.permit().is_some() {
+        if self.call.as_ref().and_then(Call::permit).is_some() {
             self.end_upload();
             self.connection.unwatch();
         }

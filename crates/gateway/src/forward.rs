@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caracal_core::{Injection, RefusalCode, Resource, UpstreamProtocol};
-use caracal_egress::{Body, Destination, Egress, EgressError};
+use caracal_egress::{Answer, Body, Destination, Egress, EgressError};
 use caracal_engine::{Permit, Slots};
 use caracal_limits::Place;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TE, TRANSFER_ENCODING};
@@ -90,7 +90,7 @@ pub(crate) async fn forward(
 /// The head of an answer, cleaned, and what its body needs.
 struct Answered {
     head: http::response::Parts,
-    incoming: Incoming,
+    incoming: Answer,
     upload: Option<Arc<UploadState>>,
     deadline: Instant,
 }
@@ -212,9 +212,10 @@ async fn await_answer(
     request: Request<Body>,
     upload: Option<&UploadState>,
     deadline: Instant,
-) -> Result<Response<Incoming>, Unanswered> {
+) -> Result<Response<Answer>, Unanswered> {
     let resource = permit.resource();
     let destination = Destination {
+        zone: Some(permit.zone()),
         allow_private: resource.allow_private,
         ca_pem: resource.upstream_ca.as_deref(),
         protocol: resource.upstream_protocol,

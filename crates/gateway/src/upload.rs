@@ -11,7 +11,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::call::Call;
 use crate::connection::ConnectionState;
 use crate::trailers::UploadTrailers;
 
@@ -25,8 +27,9 @@ pub(crate) struct Upload {
     connection: Arc<ConnectionState>,
     /// What of the trailers passes; without it nothing does.
     trailers: Option<UploadTrailers>,
-    /// Runs once the answer is over.
+    /// Run once the answer is over.
     late: Option<Pin<Box<Sleep>>>,
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 /// What the waiting side sees of an upload.
@@ -44,6 +47,9 @@ pub(crate) struct UploadState {
 #[derive(Default)]
 struct End {
     deadline: Option<Instant>,
+    /// The call, once its answer is complete and only the upload goes on.
+    call: Option<Call>,
+    is_over: bool,
     waker: Option<Waker>,
 }
 
@@ -95,6 +101,7 @@ impl Upload {
             connection,
             trailers,
             late: None,
+            cut: None,
         };
         (upload, state)
     }
@@ -106,11 +113,21 @@ impl Upload {
             if !end.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
                 end.waker = Some(cx.waker().clone());
             }
+            if self.cut.is_none()
+                && let Some(permit) = end.call.as_ref().and_then(Call::permit)
+            {
+                self.cut = Some(Box::pin(permit.cut().clone().cancelled_owned()));
+            }
             end.deadline
         };
         let Some(deadline) = deadline else {
             return Poll::Pending;
         };
+        if let Some(cut) = &mut self.cut
+            && cut.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(());
+        }
         let late = self
             .late
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -147,14 +164,30 @@ impl UploadState {
         }
     }
 
-    /// Lets nothing more go upstream after this moment, also when the client sends nothing and
-    /// nobody else holds on to the request: over HTTP/2 a request can outlive its answer.
-    pub(crate) fn end_by(&self, deadline: Instant) {
+    /// Lets nothing more go upstream, also when the client sends nothing and nobody else holds on
+    /// to the request: over HTTP/2 a request can outlive its answer.
+    pub(crate) fn end_now(&self) {
+        self.end_by(Instant::now(), None);
+    }
+
+    /// Lets the rest of an upload whose answer is complete go on until this moment, or until the
+    /// call is cut; the call ends with it.
+    pub(crate) fn outlive(&self, call: Call, deadline: Instant) {
+        self.end_by(deadline, Some(call));
+    }
+
+    fn end_by(&self, deadline: Instant, mut call: Option<Call>) {
         let waker = {
             let mut end = self.end();
             end.deadline = Some(end.deadline.map_or(deadline, |held| held.min(deadline)));
+            if !end.is_over {
+                end.call = call.take();
+            }
             end.waker.take()
         };
+        if let Some(mut call) = call {
+            call.finish(None);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -168,6 +201,20 @@ impl UploadState {
         let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(passed, Ordering::Release);
         self.waiting.store(waiting, Ordering::Release);
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let call = {
+            let mut end = self.state.end();
+            end.is_over = true;
+            end.call.take()
+        };
+        if let Some(mut call) = call {
+            let reason = call.is_cut().then_some("mandate_revoked");
+            call.finish(reason);
+        }
     }
 }
 

@@ -40,6 +40,7 @@ async fn loopback_needs_instance_and_destination() {
         })
         .unwrap();
         let destination = Destination {
+            zone: None,
             allow_private: destination,
             ca_pem: None,
             protocol: caracal_core::UpstreamProtocol::Auto,

@@ -12,6 +12,7 @@ use super::upstream::*;
 use crate::{Body, Destination, EgressError};
 
 pub(super) const PRIOR: Destination<'static> = Destination {
+    zone: None,
     allow_private: true,
     ca_pem: None,
     protocol: UpstreamProtocol::Http2,
@@ -26,7 +27,7 @@ fn streamed(uri: &str) -> Request<Body> {
         .unwrap()
 }
 
-async fn joined<T: Send + 'static>(upstream: std::thread::JoinHandle<T>) -> T {
+pub(super) async fn joined<T: Send + 'static>(upstream: std::thread::JoinHandle<T>) -> T {
     tokio::task::spawn_blocking(|| upstream.join().unwrap())
         .await
         .unwrap()

@@ -43,9 +43,7 @@ fn flooded(
     })
 }
 
-async fn ask(
-    address: std::net::SocketAddr,
-) -> Result<http::Response<hyper::body::Incoming>, EgressError> {
+async fn ask(address: std::net::SocketAddr) -> Result<http::Response<crate::Answer>, EgressError> {
     send(&egress(), &PRIOR, get(format!("http://{address}/"))).await
 }
 
@@ -229,7 +227,7 @@ async fn endless_chatter_is_neither_an_answer_nor_memory() {
 }
 
 /// A body without end that counts what is taken from it.
-struct Endless(Arc<AtomicUsize>);
+pub(super) struct Endless(pub(super) Arc<AtomicUsize>);
 
 impl HttpBody for Endless {
     type Data = Bytes;

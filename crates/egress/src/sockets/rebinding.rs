@@ -91,6 +91,7 @@ async fn a_shared_connection_is_no_way_around_the_other_rules() {
     assert_eq!(text(sent).await, "once");
     // Open, but not for a destination that may not go to private addresses.
     let closed = Destination {
+        zone: None,
         allow_private: false,
         ..PRIOR
     };

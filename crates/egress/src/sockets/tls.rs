@@ -30,6 +30,7 @@ impl Authority {
 
     fn destination(&self) -> Destination<'_> {
         Destination {
+            zone: None,
             allow_private: true,
             ca_pem: Some(&self.pem),
             protocol: UpstreamProtocol::Http1,
@@ -215,6 +216,7 @@ async fn own_certificates_are_checked_whole() {
             "{pem}"
         );
         let destination = Destination {
+            zone: None,
             allow_private: true,
             ca_pem: Some(&pem),
             protocol: UpstreamProtocol::Auto,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
-use hyper::body::Incoming;
 
-use crate::{Body, Destination, Egress, EgressError, EgressRules};
+use crate::{Answer, Body, Destination, Egress, EgressError, EgressRules};
 
 pub(super) const PRIVATE: Destination<'static> = Destination {
+    zone: None,
     allow_private: true,
     ca_pem: None,
     protocol: caracal_core::UpstreamProtocol::Auto,
@@ -85,13 +85,13 @@ pub(super) async fn send(
     egress: &Egress,
     destination: &Destination<'_>,
     request: Request<Body>,
-) -> Result<Response<Incoming>, EgressError> {
+) -> Result<Response<Answer>, EgressError> {
     tokio::time::timeout(PATIENCE, egress.send(destination, request))
         .await
         .unwrap()
 }
 
-pub(super) async fn text(answer: Response<Incoming>) -> String {
+pub(super) async fn text(answer: Response<Answer>) -> String {
     let body = tokio::time::timeout(PATIENCE, answer.into_body().collect())
         .await
         .unwrap();

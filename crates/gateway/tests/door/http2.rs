@@ -268,6 +268,71 @@ async fn a_revocation_cuts_a_stream_of_http2_whose_client_does_not_read() {
 }
 
 #[tokio::test]
+async fn a_revocation_ends_an_upload_of_http2_after_its_answer() {
+    let world = World::start().await;
+    let mandate = world.mandate(&["rpc"]).await;
+    let mut client = connect(&world).await;
+    let (answering, mut upload) = client
+        .send_request(grpc(&mandate, "/v1/pkg.Service/Method"), false)
+        .unwrap();
+    let (mut taken, mut respond) = next(accept(&world).await).await;
+    respond.send_response(answer("text/plain"), true).unwrap();
+    let got = within(answering).await.unwrap();
+    upload
+        .send_data(Bytes::from_static(b"late"), false)
+        .unwrap();
+    let late = within(taken.body_mut().data()).await.unwrap().unwrap();
+    assert_eq!(late, "late");
+    let began = std::time::Instant::now();
+    assert_eq!(world.revoke(&mandate).await, 1);
+    let cut = within(taken.body_mut().data()).await.unwrap();
+    assert!(cut.unwrap_err().is_reset());
+    assert!(began.elapsed() < Duration::from_secs(3), "not at once");
+    let id = got.headers()["caracal-request-id"].to_str().unwrap();
+    let ended = (Some(200), Some("mandate_revoked".to_owned()));
+    assert_eq!(world.finished(id).await, ended);
+}
+
+/// A call that waits for a stream of its upstream.
+#[tokio::test]
+async fn a_call_revoked_while_it_waits_for_a_stream_never_reaches_the_upstream() {
+    let world = World::start().await;
+    let held = world.mandate(&["rpc"]).await;
+    let mut client = connect(&world).await;
+    let path = "/v1/pkg.Service/Method";
+    let (first, _upload) = client.send_request(grpc(&held, path), false).unwrap();
+    let (stream, _) = within(world.upstream.accept()).await.unwrap();
+    let mut server = server::Builder::new();
+    let mut upstream: server::Connection<TcpStream, Bytes> =
+        within(server.max_concurrent_streams(1).handshake(stream))
+            .await
+            .unwrap();
+    let (_, mut respond) = within(upstream.accept()).await.unwrap().unwrap();
+    // The settings are taken note of before the next call comes.
+    let mut ping = upstream.ping_pong().unwrap();
+    tokio::select! {
+        pong = ping.ping(h2::Ping::opaque()) => drop(pong.unwrap()),
+        more = upstream.accept() => panic!("{more:?}"),
+    }
+    let revoked = world.mandate(&["rpc"]).await;
+    let (waiting, _upload) = client.send_request(grpc(&revoked, path), true).unwrap();
+    world.wait_for_calls(2).await;
+    assert_eq!(world.revoke(&revoked).await, 1);
+    let refused = within(waiting).await.unwrap();
+    assert_eq!(refused.headers()["caracal-refusal-code"], "mandate_revoked");
+    respond.send_response(answer("text/plain"), true).unwrap();
+    let (marker, _upload) = client
+        .send_request(grpc(&held, "/v1/marker"), true)
+        .unwrap();
+    let (next, mut respond) = within(upstream.accept()).await.unwrap().unwrap();
+    assert_eq!(next.uri().path(), "/v1/marker", "the revoked call went out");
+    respond.send_response(answer("text/plain"), true).unwrap();
+    tokio::spawn(async move { while upstream.accept().await.is_some() {} });
+    assert_eq!(within(first).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(within(marker).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_a_reset() {
     let world = World::start().await;
     let mandate = world.mandate(&["rpc"]).await;

@@ -1,6 +1,6 @@
 //! Answers: as they come, and ended when they have to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::peer::Peer;
 use crate::world::World;
@@ -90,6 +90,36 @@ async fn a_revocation_ends_a_call_that_waits_for_its_answer() {
         (401, Some("mandate_revoked"))
     );
     assert_eq!(upstream.rest().await, "");
+}
+
+/// The answer may be complete while the client still sends.
+#[tokio::test]
+async fn a_revocation_cuts_an_upload_that_goes_on_after_its_answer() {
+    let world = World::start().await;
+    let mandate = world.mandate(&["api"]).await;
+    let mut client = world.client().await;
+    let request = format!(
+        "POST /v1/m HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {mandate}\r\n\
+         Content-Length: 10\r\n\r\nhello"
+    );
+    client.send(request).await;
+    let mut upstream = world.accept().await;
+    upstream.head().await;
+    upstream.expect("hello").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
+    let head = client.head().await;
+    client.expect("ok").await;
+    let began = Instant::now();
+    assert_eq!(world.revoke(&mandate).await, 1);
+    // Whatever is sent now goes nowhere.
+    assert_eq!(client.rest().await, "");
+    assert_eq!(upstream.rest().await, "");
+    assert!(began.elapsed() < Duration::from_secs(3), "not at once");
+    let ended = (Some(200), Some("mandate_revoked".to_owned()));
+    let request_id = head.get("caracal-request-id").unwrap();
+    assert_eq!(world.finished(request_id).await, ended);
 }
 
 #[tokio::test]
