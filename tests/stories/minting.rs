@@ -342,7 +342,7 @@ async fn every_bad_form_has_its_own_answer() {
     let form = ("content-type", FORM);
     let grant = "grant_type=client_credentials&resource=resource://mail";
     let many: String = (0..200).map(|i| format!("&p{i}=1")).collect();
-    let exchange = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange";
+    let other = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Asaml2-bearer";
     type Row<'a> = (Vec<(&'a str, &'a str)>, Vec<u8>, u16, &'a str);
     let table: Vec<Row<'_>> = vec![
         (vec![auth, form], b"".into(), 400, "invalid_request"),
@@ -366,7 +366,7 @@ async fn every_bad_form_has_its_own_answer() {
         ),
         (
             vec![auth, form],
-            format!("grant_type={exchange}&resource=resource://mail").into(),
+            format!("grant_type={other}&resource=resource://mail").into(),
             400,
             "unsupported_grant_type",
         ),
@@ -445,6 +445,26 @@ async fn every_bad_form_has_its_own_answer() {
         (
             vec![auth, form],
             format!("{grant}&session_id=ses_1").into(),
+            400,
+            "invalid_grant",
+        ),
+        (
+            vec![auth, form],
+            format!("{grant}&delegation_id=dlg_018bcfe5-6800-7000-8000-000000000000").into(),
+            400,
+            "invalid_grant",
+        ),
+        (
+            vec![auth, form],
+            b"grant_type=urn:ietf:params:oauth:grant-type:token-exchange".into(),
+            400,
+            "invalid_request",
+        ),
+        (
+            vec![auth, form],
+            b"grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token=x\
+              &subject_token_type=urn:ietf:params:oauth:token-type:access_token"
+                .into(),
             400,
             "invalid_grant",
         ),

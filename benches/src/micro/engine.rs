@@ -10,8 +10,8 @@ use caracal_core::{
 };
 use caracal_crypto::{Keyring, MasterKey};
 use caracal_engine::{
-    Admin, ApplicationSpec, CallRequest, ClientCredentials, Clock, Engine, EngineConfig,
-    IssueRequest, Operator, Outcome, ProviderSpec, ResourceSpec, Selector, ZoneSpec,
+    Admin, ApplicationSpec, CallRequest, CallerCredentials, ClientCredentials, Clock, Engine,
+    EngineConfig, IssueRequest, Operator, Outcome, ProviderSpec, ResourceSpec, Selector, ZoneSpec,
 };
 use caracal_testkit::MemoryStore;
 use jiff::{SignedDuration, Timestamp};
@@ -83,6 +83,7 @@ impl World {
             sts_url: "http://localhost:8080".to_owned(),
             gateway_url: "http://localhost:8081".to_owned(),
             allow_private: true,
+            max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
         };
         let store = MemoryStore::new();
         let (state, evidence) = (Arc::new(store.clone()), Arc::new(store));
@@ -108,15 +109,17 @@ impl World {
     }
 
     async fn issue(&self) -> Result<String> {
+        let client = ClientCredentials {
+            client_id: self.client.0.clone(),
+            secret: self.client.1.clone().into(),
+        };
         let request = IssueRequest {
-            client: ClientCredentials {
-                client_id: self.client.0.clone(),
-                secret: self.client.1.clone().into(),
-            },
             resources: vec!["resource://items".to_owned()],
-            scope: None,
             ttl_seconds: Some(900),
-            request_id: self.engine.new_request_id(),
+            ..IssueRequest::new(
+                CallerCredentials::Client(client),
+                self.engine.new_request_id(),
+            )
         };
         let issued = self.engine.issue(request).await;
         issued

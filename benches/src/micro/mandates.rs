@@ -36,6 +36,10 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         sid: SessionId::new(now, &random()),
         rev: "0123456789abcdef.12".to_owned(),
         cnf: None,
+        act: None,
+        dlg: Vec::new(),
+        anc: Vec::new(),
+        generation: None,
     };
     let text = signer.sign(&claims)?;
     let verify = || {

@@ -27,6 +27,12 @@ pub enum Kind {
     Idempotency,
     /// When the client secrets of an application were last used.
     SecretUse,
+    /// A [`crate::Session`].
+    Session,
+    /// A [`crate::Delegation`].
+    Delegation,
+    /// How many calls of a budget are given out; see [`crate::Budget`].
+    Budget,
 }
 
 impl Kind {
@@ -42,6 +48,9 @@ impl Kind {
             Self::Revocation => "revocation",
             Self::Idempotency => "idempotency",
             Self::SecretUse => "secret_use",
+            Self::Session => "session",
+            Self::Delegation => "delegation",
+            Self::Budget => "budget",
         }
     }
 
@@ -57,6 +66,9 @@ impl Kind {
             Self::Revocation,
             Self::Idempotency,
             Self::SecretUse,
+            Self::Session,
+            Self::Delegation,
+            Self::Budget,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationId, BundleVersion, EventId, LogId, Name, NodeId, PrunedRange, ResourceIdentifier,
-    ScopeSet, SessionId, SubjectId, TraceId, ZoneId,
+    ApplicationId, BundleVersion, DelegationId, EventId, LogId, Name, NodeId, PrunedRange,
+    ResourceIdentifier, ScopeSet, SessionId, SubjectId, TraceId, ZoneId,
 };
 
 /// What happened, as `noun.verbed`.
@@ -104,6 +104,32 @@ pub enum EventType {
     MasterKeyRotated,
     #[serde(rename = "master_key.retired")]
     MasterKeyRetired,
+    #[serde(rename = "session.opened")]
+    SessionOpened,
+    #[serde(rename = "session.denied")]
+    SessionDenied,
+    #[serde(rename = "session.suspended")]
+    SessionSuspended,
+    #[serde(rename = "session.resumed")]
+    SessionResumed,
+    #[serde(rename = "session.taken")]
+    SessionTaken,
+    #[serde(rename = "session.closed")]
+    SessionClosed,
+    #[serde(rename = "session.expired")]
+    SessionExpired,
+    #[serde(rename = "delegation.created")]
+    DelegationCreated,
+    #[serde(rename = "delegation.denied")]
+    DelegationDenied,
+    #[serde(rename = "delegation.accepted")]
+    DelegationAccepted,
+    #[serde(rename = "delegation.ended")]
+    DelegationEnded,
+    #[serde(rename = "delegation.expired")]
+    DelegationExpired,
+    #[serde(rename = "budget.reserved")]
+    BudgetReserved,
 }
 
 impl EventType {
@@ -155,6 +181,19 @@ impl EventType {
             Self::SecretResealed => "secret.resealed",
             Self::MasterKeyRotated => "master_key.rotated",
             Self::MasterKeyRetired => "master_key.retired",
+            Self::SessionOpened => "session.opened",
+            Self::SessionDenied => "session.denied",
+            Self::SessionSuspended => "session.suspended",
+            Self::SessionResumed => "session.resumed",
+            Self::SessionTaken => "session.taken",
+            Self::SessionClosed => "session.closed",
+            Self::SessionExpired => "session.expired",
+            Self::DelegationCreated => "delegation.created",
+            Self::DelegationDenied => "delegation.denied",
+            Self::DelegationAccepted => "delegation.accepted",
+            Self::DelegationEnded => "delegation.ended",
+            Self::DelegationExpired => "delegation.expired",
+            Self::BudgetReserved => "budget.reserved",
         }
     }
 }
@@ -210,6 +249,9 @@ pub struct Event {
     /// What was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// The delegations on the path that authority came by, root first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegations: Option<Vec<DelegationId>>,
     /// The id.
     pub id: EventId,
     /// Its leaf index in that log.
@@ -235,6 +277,9 @@ pub struct Event {
     /// Who administered: an operator's id, or `local` for the local socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
+    /// The session above this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SessionId>,
     /// The determining policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<Name>>,
@@ -329,6 +374,8 @@ impl Event {
             operation: None,
             inputs_digest: None,
             decision: None,
+            delegations: None,
+            parent: None,
             reason: None,
             policies: None,
             policy_version: None,
@@ -379,6 +426,10 @@ mod tests {
             EventType::IndexRebuilt,
             EventType::BundleForgotten,
             EventType::ZoneUpdated,
+            EventType::SessionOpened,
+            EventType::SessionTaken,
+            EventType::DelegationAccepted,
+            EventType::BudgetReserved,
         ] {
             let json = serde_json::to_value(event_type).unwrap();
             assert_eq!(json, event_type.as_str());

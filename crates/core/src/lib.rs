@@ -4,8 +4,11 @@
 //! time and random bytes are arguments. Everything above it speaks in its types.
 
 mod application;
+mod authority;
+mod budget;
 mod bundle;
 mod client_address;
+mod delegation;
 mod document;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -26,13 +29,17 @@ mod retention;
 mod revocation;
 mod scope;
 mod secret;
+mod session;
 mod trace_id;
 mod upstream_protocol;
 mod zone;
 
 pub use application::{Application, ClientSecret, MAX_LABELS, MAX_SECRETS};
+pub use authority::{Authority, MAX_AUTHORITY_RESOURCES, MAX_AUTHORITY_SCOPES};
+pub use budget::{Budget, BudgetAnchor};
 pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
 pub use client_address::ClientAddress;
+pub use delegation::{Delegation, DelegationStatus, Receiver};
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use id::{
@@ -41,7 +48,7 @@ pub use id::{
     RevocationId, SessionId, SubjectId, ZoneId,
 };
 pub use injection::Injection;
-pub use mandate::{Confirmation, MandateClaims};
+pub use mandate::{ActorClaim, Confirmation, MandateClaims};
 pub use name::{Label, Name, NameError};
 pub use operation::{Operation, OperationConflict, OperationTable};
 pub use operator::{ApiToken, Role, RoleScope};
@@ -54,6 +61,7 @@ pub use retention::{PrunedRange, Retention, RetentionError};
 pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
+pub use session::{Session, SessionStatus};
 pub use trace_id::{TraceId, TraceIdError};
 pub use upstream_protocol::UpstreamProtocol;
 pub use zone::{LogKey, MandateKey, MasterKeyRecord, Zone};

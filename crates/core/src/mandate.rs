@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationId, MandateId, ScopeSet, SessionId, ZoneId};
+use crate::{Anchor, ApplicationId, DelegationId, MandateId, ScopeSet, SessionId, ZoneId};
 
 /// The key that a mandate is bound to (RFC 7800). A confirmation of another kind cannot be
 /// read, so that a mandate with one is refused and never taken for an unbound one.
@@ -41,4 +41,34 @@ pub struct MandateClaims {
     /// The key whose holder alone may use it; none for a bearer mandate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// Who acts, where that is not the one it is done for (RFC 8693, section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<ActorClaim>,
+    /// The delegations of the path, root first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dlg: Vec<DelegationId>,
+    /// The sessions and mandates that this one stands on, nearest first: when one of them ends,
+    /// so does this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anc: Vec<Anchor>,
+    /// The generation of the session that a session mandate is for.
+    #[serde(default, rename = "gen", skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+/// The `act` claim: the acting application, and the one that acted before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActorClaim {
+    /// The application.
+    pub sub: ApplicationId,
+    /// The one that it acts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<ActorClaim>>,
+}
+
+impl MandateClaims {
+    /// True for a session mandate: its only audience is the issuer, and no resource takes it.
+    pub fn is_of_session(&self) -> bool {
+        matches!(self.aud.as_slice(), [only] if *only == self.iss)
+    }
 }

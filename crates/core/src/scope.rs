@@ -148,8 +148,27 @@ impl<'de> Deserialize<'de> for ScopeSet {
     }
 }
 
-/// For `#[serde(with)]`: an optional set as a JSON array, where a list is more natural than
-/// OAuth's text.
+/// For `#[serde(with)]`: a set as a JSON array, where a list is more natural than OAuth's text.
+pub(crate) mod plain_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Scope, ScopeSet};
+
+    pub(crate) fn serialize<S: Serializer>(
+        set: &ScopeSet,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        set.0.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ScopeSet, D::Error> {
+        Vec::<Scope>::deserialize(deserializer).map(ScopeSet::from_iter)
+    }
+}
+
+/// For `#[serde(with)]`: the same of an optional set.
 pub(crate) mod list {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

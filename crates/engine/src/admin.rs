@@ -74,6 +74,21 @@ impl Engine {
         T: Serialize + DeserializeOwned,
         F: Fn(&ZoneView) -> Result<(Change, T), AdminError>,
     {
+        self.write_as(zone, admin, build).await
+    }
+
+    /// The same where it is refused in other words than those of administration.
+    pub(crate) async fn write_as<T, E, F>(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        build: F,
+    ) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<AdminError>,
+        F: Fn(&ZoneView) -> Result<(Change, T), E>,
+    {
         let handle = self
             .zone_handle(zone)
             .ok_or_else(|| AdminError::not_found("zone", zone))?;
@@ -97,10 +112,10 @@ impl Engine {
                     let newer = view.position.revision.next();
                     handle.wait_applied(newer, Duration::from_secs(1)).await;
                 }
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(refused(error).into()),
             }
         }
-        Err(AdminError::Busy)
+        Err(AdminError::Busy.into())
     }
 
     /// Commits a change; after an ambiguous failure it finds out what happened.

@@ -1,6 +1,5 @@
 //! Authorising a governed call: the second phase of policy, and evidence before effect.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,14 +7,16 @@ use caracal_core::{
     Anchor, Decision, Event, EventType, MandateId, OperationRef, Provider, RefusalCode,
     RequestPath, ScopeSet, UndeclaredOperation,
 };
-use caracal_policy::{Effect, Phase, Question, RequestView};
+use caracal_policy::{Effect, Phase, RequestView};
 use serde::Serialize;
 
-use crate::decide::{Asked, reason_text};
+use crate::chain::{Chain, is_unstored};
+use crate::decide::{Asked, PathQuestion, ask_path, reason_text};
 use crate::live::LiveGuard;
 use crate::meters::meters;
+use crate::path::{AuthorityPath, Broken};
 use crate::permit::Permit;
-use crate::verify::{OpenedMandate, chain_of};
+use crate::verify::OpenedMandate;
 use crate::view::{Stored, ZoneView};
 use crate::{Engine, Refusal, ResourceEntry, Target};
 
@@ -46,12 +47,21 @@ impl Engine {
             view,
             entry,
         } = target;
-        let mut subject = CallSubject::enter(&opened, view, entry);
+        let mut subject = self.enter(&opened, view, entry);
         let mut decided = self.decide_call(&opened, &subject, &request);
         decided.event.inputs_digest = Some(digest_of_call(&subject.view, &opened, &request));
         if let Some(refusal) = decided.refusal {
             return self.refuse(&opened, decided.event, refusal).await;
         }
+        let taken = match &subject.path {
+            Ok(path) => self.take_call(&opened.handle, path).await,
+            // It was found out before.
+            Err(_) => Ok(crate::budgets::TakenCall::default()),
+        };
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(refusal) => return self.refuse(&opened, decided.event, refusal).await,
+        };
         let mut started = decided.event;
         started.event_type = EventType::CallStarted;
         started.decision = Some(Decision::Allow);
@@ -74,7 +84,7 @@ impl Engine {
                     let entry = newest.prepared.get(name).cloned();
                     // What is gone was found dead; this is only for the compiler.
                     let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
-                    subject = CallSubject::enter(&opened, newest, entry);
+                    subject = self.enter(&opened, newest, entry);
                     match self.decide_call(&opened, &subject, &request).refusal {
                         None => continue,
                         Some(refusal) => refusal,
@@ -84,12 +94,16 @@ impl Engine {
             self.record_unsent(&opened, &started, refusal.code.as_str());
             return Err(refusal);
         }
+        // From here on something may go out.
+        taken.spend();
         let CallSubject {
             entry,
             provider,
             guard,
+            path,
             ..
         } = subject;
+        let ends_at = path.ok().and_then(|path| path.expires_at());
         Ok(Permit::new(
             self.clone(),
             opened,
@@ -99,6 +113,7 @@ impl Engine {
             started,
             receipt,
             request.path,
+            ends_at,
         ))
     }
 
@@ -109,7 +124,11 @@ impl Engine {
         request: &CallRequest<'_>,
     ) -> Decided {
         let CallSubject {
-            view, entry, guard, ..
+            view,
+            entry,
+            guard,
+            path,
+            ..
         } = subject;
         let claims = opened.claims();
         let resource = entry.resource();
@@ -128,6 +147,12 @@ impl Engine {
         if let Some(anchor) = guard.call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
         }
+        let path = match path {
+            Ok(path) => path,
+            Err(broken) => return deny(event, broken_path(opened, *broken)),
+        };
+        event.subject = path.root().subject();
+        event.delegations = Some(path.delegation_ids()).filter(|ids| !ids.is_empty());
         // It was good when it was opened; a call may have waited for its place since.
         if claims.exp <= self.now().as_second() {
             let refusal = Refusal::new(RefusalCode::MandateExpired, "the mandate has expired");
@@ -187,43 +212,32 @@ impl Engine {
                 ),
             );
         };
-        let Some(application) = view.applications.find_by_id(claims.client_id.uuid()) else {
-            return deny(
-                event,
-                Refusal::new(RefusalCode::MandateRevoked, "the application is gone"),
-            );
-        };
         let method = if request.method == "HEAD" {
             "GET"
         } else {
             request.method
         };
-        let path = request.path.below(&entry.upstream().base).to_string();
+        let sent = request.path.below(&entry.upstream().base).to_string();
         let host = entry.upstream().authority();
         let began = Instant::now();
-        let answer = policy.ask(&Question {
+        let question = PathQuestion {
             phase: Phase::Call,
-            application: &application.value.name,
-            session: claims.sid,
-            labels: &BTreeSet::new(),
-            depth: 0,
-            subject: None,
             action: scope.as_str(),
             resource: &identifier,
             now: self.now(),
-            actor: None,
-            delegation: None,
             enforcement: resource.enforcement,
             request: Some(RequestView {
                 method,
-                path: &path,
+                path: &sent,
                 host: &host,
                 query: &request.query,
                 tool: None,
                 arguments: None,
             }),
             approval: None,
-        });
+            actor: None,
+        };
+        let answer = ask_path(policy, path, &question);
         meters().policy_call.record(began.elapsed());
         let effect = answer.effect;
         let mut asked = Asked::default();
@@ -298,11 +312,18 @@ struct CallSubject {
     entry: Arc<ResourceEntry>,
     provider: Option<Arc<Stored<Provider>>>,
     guard: LiveGuard,
+    /// How its session has its authority.
+    path: Result<AuthorityPath, Broken>,
 }
 
-impl CallSubject {
+impl Engine {
     /// Puts the call into the register, before it is decided: a revocation from now on finds it.
-    fn enter(opened: &OpenedMandate, view: Arc<ZoneView>, entry: Arc<ResourceEntry>) -> Self {
+    fn enter(
+        &self,
+        opened: &OpenedMandate,
+        view: Arc<ZoneView>,
+        entry: Arc<ResourceEntry>,
+    ) -> CallSubject {
         let resource = entry.resource();
         let provider = resource
             .provider
@@ -310,16 +331,58 @@ impl CallSubject {
             .and_then(|name| view.providers.find(name.as_str()))
             .cloned();
         let provided = provider.as_ref().map(|p| &p.value);
-        let chain = chain_of(opened.claims(), Some(resource), provided);
+        let path = self.path_of_mandate(opened, &view);
+        let mut chain = Chain::of(opened.claims()).using(resource, provided);
+        if let Ok(path) = &path {
+            chain = chain.on(path);
+        }
         let guard = opened
             .handle
             .live
             .enter(chain, opened.decided_on, opened.key);
-        Self {
+        CallSubject {
             view,
             entry,
             provider,
             guard,
+            path,
+        }
+    }
+
+    /// The path that a mandate was issued by, as it is now.
+    fn path_of_mandate(
+        &self,
+        opened: &OpenedMandate,
+        view: &ZoneView,
+    ) -> Result<AuthorityPath, Broken> {
+        let claims = opened.claims();
+        if is_unstored(claims) {
+            let id = claims.client_id;
+            let application = view
+                .applications
+                .find_by_id(id.uuid())
+                .ok_or(Broken::Dead(Anchor::Application(id)))?;
+            return Ok(AuthorityPath::without_session(
+                Arc::clone(application),
+                claims.sid,
+            ));
+        }
+        let by = claims.dlg.last().copied();
+        AuthorityPath::resolve(view, &opened.handle.leases, self.now(), claims.sid, by)
+    }
+}
+
+/// The refusal of a call whose path cannot be used.
+fn broken_path(opened: &OpenedMandate, broken: Broken) -> Refusal {
+    match broken {
+        Broken::Suspended(id) => Refusal::new(
+            RefusalCode::SessionSuspended,
+            format!("the session `{id}` is suspended"),
+        )
+        .hint("resume it, or wait until somebody does"),
+        Broken::Dead(anchor) | Broken::Expired(anchor) => revoked(opened, anchor),
+        Broken::NotReceiver(id) | Broken::NotAccepted(id) => {
+            revoked(opened, Anchor::Delegation(id))
         }
     }
 }

@@ -2,10 +2,88 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::Name;
-use caracal_policy::{Answer, DenyReason};
+use caracal_core::{ApprovalId, Enforcement, Name, ResourceIdentifier};
+use caracal_policy::{
+    Actor, Answer, CompiledPolicy, DelegationView, DenyReason, Effect, Phase, Question, RequestView,
+};
+use jiff::Timestamp;
 
 use crate::meters::meters;
+use crate::path::{AuthorityPath, Link};
+
+/// A question about a whole path.
+pub(crate) struct PathQuestion<'q> {
+    pub(crate) phase: Phase,
+    /// A scope, or `caracal:lend`.
+    pub(crate) action: &'q str,
+    pub(crate) resource: &'q ResourceIdentifier,
+    pub(crate) now: Timestamp,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) request: Option<RequestView<'q>>,
+    pub(crate) approval: Option<ApprovalId>,
+    /// Who is to act, where it is not the last on the path.
+    pub(crate) actor: Option<Actor<'q>>,
+}
+
+/// Asks for a path: permits as its root, forbids as everyone on it.
+pub(crate) fn ask_path(
+    policy: &CompiledPolicy,
+    path: &AuthorityPath,
+    question: &PathQuestion<'_>,
+) -> Answer {
+    let mut answer = policy.ask(&question.about(path, path.root()));
+    if matches!(answer.effect, Effect::Deny(_)) {
+        return answer;
+    }
+    for link in path.below() {
+        let forbids = policy.ask_forbids(&question.about(path, link));
+        match forbids.effect {
+            Effect::Deny(_) => return forbids,
+            Effect::Hold => answer.effect = Effect::Hold,
+            Effect::Allow => {}
+        }
+        answer.determining.extend(forbids.determining);
+        answer.deferred.extend(forbids.deferred);
+        let approval = &mut answer.obligations.approval;
+        *approval = (*approval).max(forbids.obligations.approval);
+    }
+    answer
+}
+
+impl<'q> PathQuestion<'q> {
+    fn about<'a>(&self, path: &'a AuthorityPath, link: &'a Link) -> Question<'a>
+    where
+        'q: 'a,
+    {
+        let last = path.last();
+        let acts = self.actor.or_else(|| {
+            (!path.below().is_empty()).then(|| Actor {
+                application: &last.application.value.name,
+                labels: last.labels(),
+            })
+        });
+        let delegation = path.delegations.last().map(|held| DelegationView {
+            id: held.value.id,
+            depth: held.value.depth,
+        });
+        Question {
+            phase: self.phase,
+            application: &link.application.value.name,
+            session: link.session,
+            labels: link.labels(),
+            depth: link.depth(),
+            subject: link.subject(),
+            action: self.action,
+            resource: self.resource,
+            now: self.now,
+            actor: acts,
+            delegation,
+            approval: self.approval,
+            enforcement: self.enforcement,
+            request: self.request,
+        }
+    }
+}
 
 /// The determining policies and the strictest obligations of the questions of one decision.
 #[derive(Default)]

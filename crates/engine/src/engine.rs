@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub gateway_url: String,
     /// True: resources that ask for it may have loopback and private upstreams.
     pub allow_private: bool,
+    /// How many sessions each zone has alive at a time.
+    pub max_sessions: usize,
 }
 
 /// The use cases over one store. Cloning is cheap.
@@ -145,6 +147,7 @@ impl Engine {
         self.summarize_refusals().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.return_budgets().await;
         self.0.closing.cancel();
         self.0.state.close().await;
         self.0.evidence.close().await;

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caracal_core::{
-    Anchor, ApplicationId, EventType, KeyId, Kind, LogId, ProviderId, ResourceId, Revision,
-    Revocation, ZoneId,
+    Anchor, ApplicationId, DelegationId, EventType, KeyId, Kind, LogId, ProviderId, ResourceId,
+    Revision, Revocation, SessionId, ZoneId,
 };
 use caracal_ledger::LeafDraft;
 use caracal_store::{CommitRecord, Entry, Write};
@@ -108,6 +108,12 @@ impl Follower {
                     continue;
                 }
             };
+            if document.kind == Kind::Session {
+                // It may have been suspended, or have another holder.
+                handle
+                    .live
+                    .cut_session(SessionId::from_uuid(document.id), &view);
+            }
             if document.kind != Kind::Revocation {
                 continue;
             }
@@ -143,12 +149,15 @@ fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
         Kind::Application => Some(Anchor::Application(ApplicationId::from_uuid(id))),
         Kind::Resource => Some(Anchor::Resource(ResourceId::from_uuid(id))),
         Kind::Provider => Some(Anchor::Provider(ProviderId::from_uuid(id))),
+        Kind::Session => Some(Anchor::Session(SessionId::from_uuid(id))),
+        Kind::Delegation => Some(Anchor::Delegation(DelegationId::from_uuid(id))),
         Kind::Zone
         | Kind::Token
         | Kind::Bundle
         | Kind::Revocation
         | Kind::Idempotency
-        | Kind::SecretUse => None,
+        | Kind::SecretUse
+        | Kind::Budget => None,
     }
 }
 
@@ -184,7 +193,7 @@ impl Engine {
         }
         // Served only when nothing can fail any more: what is queued later comes after these.
         self.index_zone(zone, &view);
-        let handle = Arc::new(ZoneHandle::new(zone, view, recorded));
+        let handle = Arc::new(ZoneHandle::new(zone, view, recorded, self.now()));
         self.0.zones.pin().insert(zone, handle);
         for record in missing {
             let _ = to_append.send(record);

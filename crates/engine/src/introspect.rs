@@ -2,8 +2,9 @@
 
 use caracal_core::{MandateClaims, RefusalCode};
 
-use crate::verify::{chain_of, is_dead, is_for};
-use crate::{ClientCredentials, Engine, IssueError};
+use crate::chain::Chain;
+use crate::verify::is_for;
+use crate::{CallerCredentials, Engine, IssueError};
 
 impl Engine {
     /// The claims of a mandate that is active now, or none. A client learns only about
@@ -13,12 +14,10 @@ impl Engine {
     /// When the client is unknown, or this node is behind.
     pub async fn introspect(
         &self,
-        credentials: &ClientCredentials,
+        credentials: &CallerCredentials,
         mandate: &str,
     ) -> Result<Option<MandateClaims>, IssueError> {
-        let client = self
-            .authenticate_client(credentials)
-            .map_err(|_| IssueError::InvalidClient)?;
+        let client = self.authenticate_caller(credentials, None).await?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) if opened.handle.id == client.handle.id => opened,
             Err(RefusalCode::FeedStale) => {
@@ -30,7 +29,10 @@ impl Engine {
         };
         let view = opened.handle.view();
         let claims = opened.claims();
-        if is_dead(&view, &chain_of(claims, None, None), opened.decided_on).is_some() {
+        if Chain::of(claims)
+            .find_dead(&view, opened.decided_on)
+            .is_some()
+        {
             return Ok(None);
         }
         // A mandate whose only resources are revoked has nothing left to act on.

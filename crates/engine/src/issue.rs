@@ -1,19 +1,20 @@
 //! Issuing a mandate: the first phase of policy.
 
-use std::collections::BTreeSet;
-
 use caracal_core::{
-    Anchor, ApplicationId, Decision, EventType, MandateClaims, MandateId, Resource,
-    ResourceIdentifier, Scope, ScopeSet, SessionId, ZoneId,
+    ActorClaim, Anchor, ApplicationId, Confirmation, Decision, DelegationId, Event, EventType,
+    MandateClaims, MandateId, Resource, ResourceIdentifier, Scope, ScopeSet, SessionId, ZoneId,
 };
-use caracal_policy::{Effect, Phase, Question};
+use caracal_policy::{Effect, Phase};
 use jiff::Timestamp;
 
-use crate::authenticate::Client;
-use crate::decide::Asked;
+use crate::caller::Caller;
+use crate::decide::{Asked, PathQuestion, ask_path};
+use crate::exchange::Source;
 use crate::meters::meters;
+use crate::path::AuthorityPath;
+use crate::sessions::seconds_until;
 use crate::view::ZoneView;
-use crate::{ClientCredentials, Engine, IssueError};
+use crate::{CallerCredentials, Engine, IssueError, OpenedMandate};
 
 /// How long a mandate lives when nothing else is asked for, in seconds.
 pub const DEFAULT_TTL_SECONDS: u32 = 300;
@@ -24,11 +25,21 @@ pub const MAX_RESOURCES: usize = 32;
 /// The longest scope parameter that the event of a denial repeats, in bytes.
 const MAX_RECORDED_SCOPE: usize = 4096;
 
-/// A request for a mandate by client credentials.
+/// A request for a mandate.
 pub struct IssueRequest {
     /// Who asks.
-    pub client: ClientCredentials,
-    /// The resources: identifiers or Gateway URLs.
+    pub caller: CallerCredentials,
+    /// The thumbprint of the key that the request proves.
+    pub key: Option<String>,
+    /// The session that it is for; none: one that comes with the mandate.
+    pub session_id: Option<SessionId>,
+    /// The delegation to use; none: the session's own root if that suffices, else the only
+    /// delegation that does.
+    pub delegation_id: Option<DelegationId>,
+    /// The mandate that is exchanged for a narrower one.
+    pub subject_token: Option<String>,
+    /// The resources: identifiers or Gateway URLs. None: a session mandate, or those of the
+    /// mandate that is exchanged.
     pub resources: Vec<String>,
     /// The scopes; none stands for every scope that is allowed now.
     pub scope: Option<String>,
@@ -36,6 +47,23 @@ pub struct IssueRequest {
     pub ttl_seconds: Option<u32>,
     /// The id for events.
     pub request_id: String,
+}
+
+impl IssueRequest {
+    /// A request that names nothing yet.
+    pub fn new(caller: CallerCredentials, request_id: impl Into<String>) -> Self {
+        Self {
+            caller,
+            key: None,
+            session_id: None,
+            delegation_id: None,
+            subject_token: None,
+            resources: Vec::new(),
+            scope: None,
+            ttl_seconds: None,
+            request_id: request_id.into(),
+        }
+    }
 }
 
 /// An issued mandate.
@@ -56,15 +84,25 @@ impl Engine {
     /// # Errors
     /// See [`IssueError`]; nothing was issued.
     pub async fn issue(&self, request: IssueRequest) -> Result<IssuedMandate, IssueError> {
-        let client = self
-            .authenticate_client(&request.client)
-            .map_err(|_| IssueError::InvalidClient)?;
+        let caller = self
+            .authenticate_caller(&request.caller, request.key.as_deref())
+            .await?;
+        let opened = match &request.subject_token {
+            Some(text) => Some(self.open_subject(text).await?),
+            None => None,
+        };
         let now = self.now();
         let mandate = MandateId::new(now, &self.random());
-        match self.decide_issue(&client, &request, mandate, now) {
-            Ok(granted) => self.sign(&client, &request, mandate, now, granted).await,
+        let session = caller.session_named(request.session_id)?;
+        if let Some(session) = session.filter(|_| is_for_session(&request)) {
+            return self
+                .issue_session_mandate(&caller, session, request.ttl_seconds, &request.request_id)
+                .await;
+        }
+        match self.decide_issue(&caller, &request, opened.as_ref(), mandate, now) {
+            Ok(granted) => self.sign(&caller, &request, mandate, now, granted).await,
             Err((error, asked)) => {
-                self.record_denial(&client, &request, &error, asked).await?;
+                self.record_denial(&caller, &request, &error, asked).await?;
                 Err(error)
             }
         }
@@ -72,65 +110,106 @@ impl Engine {
 
     fn decide_issue(
         &self,
-        client: &Client,
+        caller: &Caller,
         request: &IssueRequest,
+        exchanged: Option<&OpenedMandate>,
         mandate: MandateId,
         now: Timestamp,
     ) -> Result<Granted, (IssueError, Asked)> {
-        let view = &client.view;
-        let zone = view.zone.value.id;
+        let view = &caller.view;
         let plain = |error| (error, Asked::default());
-        if view.is_revoked(Anchor::Zone(zone)) {
-            return Err(plain(IssueError::ZoneFrozen));
-        }
-        if view.is_revoked(Anchor::Application(client.application)) {
-            return Err(plain(IssueError::denied(
-                "revocation",
-                "the application is revoked",
-            )));
-        }
-        let resources = self
-            .named_resources(view, &request.resources)
-            .map_err(plain)?;
-        for resource in &resources {
-            if view.is_revoked(Anchor::Resource(resource.id)) {
-                let why = format!("`{}` is revoked", resource.identifier());
-                return Err(plain(IssueError::denied("revocation", why)));
-            }
-            let provider = resource
-                .provider
-                .as_ref()
-                .and_then(|name| view.providers.find(name.as_str()));
-            if provider.is_some_and(|held| view.is_revoked(Anchor::Provider(held.value.id))) {
-                let why = format!("the provider of `{}` is revoked", resource.identifier());
-                return Err(plain(IssueError::denied("revocation", why)));
-            }
-        }
-        let named = match &request.scope {
+        let application = caller.own_application(view).map_err(plain)?;
+        let source = exchanged.map(|opened| self.source_of(caller, request, opened));
+        let source = source.transpose().map_err(plain)?;
+        let named = match (&source, request.resources.is_empty()) {
+            (Some(source), true) => source.resources(),
+            _ => request.resources.clone(),
+        };
+        let resources = self.named_resources(view, &named).map_err(plain)?;
+        check_alive(view, &resources).map_err(plain)?;
+        let scopes = match &request.scope {
             Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
             None => None,
         };
+        let wanted = Wanted {
+            resources,
+            scopes,
+            source,
+            request,
+            now,
+        };
+        let session = caller.session_named(request.session_id).map_err(plain)?;
+        let paths = wanted.source.as_ref().filter(|_| session.is_none());
+        if let Some(source) = paths {
+            let path = self.source_path(view, caller, source, application, now);
+            return self.grant(view, path.map_err(plain)?, &wanted);
+        }
+        let Some(session) = session else {
+            if request.delegation_id.is_some() {
+                let why = "`delegation_id` needs `session_id`".to_owned();
+                return Err(plain(IssueError::InvalidGrant(why)));
+            }
+            let session = SessionId::of_mandate(mandate);
+            let path = AuthorityPath::without_session(application.clone(), session);
+            return self.grant(view, path, &wanted);
+        };
+        caller.own_session(view, session).map_err(plain)?;
+        let path = |by| self.path_of(caller, view, session, by);
+        if let Some(by) = request.delegation_id {
+            return self.grant(view, path(Some(by)).map_err(plain)?, &wanted);
+        }
+        let denied = match self.grant(view, path(None).map_err(plain)?, &wanted) {
+            Ok(granted) => return Ok(granted),
+            Err(denied) if !matches!(denied.0, IssueError::AccessDenied { .. }) => {
+                return Err(denied);
+            }
+            Err(denied) => denied,
+        };
+        let mut fitting: Vec<Granted> = Vec::new();
+        for held in view.delegations.borrowed_by(session) {
+            let Ok(path) = path(Some(held.value.id)) else {
+                continue;
+            };
+            fitting.extend(self.grant(view, path, &wanted).ok());
+        }
+        if fitting.len() > 1 {
+            let by = fitting.iter().filter_map(|g| g.path.delegations.last());
+            let ids: Vec<_> = by.map(|held| format!("`{}`", held.value.id)).collect();
+            let why = format!("say which with `delegation_id`: {}", ids.join(", "));
+            return Err(plain(IssueError::InvalidTarget(why)));
+        }
+        fitting.pop().ok_or(denied)
+    }
+
+    /// What a path gives of what is wanted.
+    fn grant(
+        &self,
+        view: &ZoneView,
+        path: AuthorityPath,
+        wanted: &Wanted<'_>,
+    ) -> Result<Granted, (IssueError, Asked)> {
         let mut granting = Asked::default();
         let mut denying = Asked::default();
-        let candidates: ScopeSet = match &named {
-            Some(scopes) => scopes.clone(),
-            None => resources
+        let candidates: ScopeSet = match (&wanted.scopes, &wanted.source) {
+            (Some(scopes), _) => scopes.clone(),
+            (None, Some(source)) => source.scope().clone(),
+            (None, None) => wanted
+                .resources
                 .iter()
                 .flat_map(|r| r.scopes.iter().cloned())
                 .collect(),
         };
-        let session = SessionId::of_mandate(mandate);
         let mut granted = ScopeSet::default();
         for scope in candidates.iter() {
             let mut asked = Asked::default();
-            let answered = self.ask_for_scope(client, session, &resources, scope, now, &mut asked);
-            asked.tell_faults(&request.request_id);
+            let answered = ask_for_scope(view, &path, wanted, scope, &mut asked);
+            asked.tell_faults(&wanted.request.request_id);
             match answered {
                 Ok(()) => {
                     granted.insert(scope.clone());
                     granting.merge(asked);
                 }
-                Err(error) if named.is_some() => return Err((error, asked)),
+                Err(error) if wanted.scopes.is_some() => return Err((error, asked)),
                 // What denied a scope has no part in a mandate without it.
                 Err(_) => denying.merge(asked),
             }
@@ -139,141 +218,172 @@ impl Engine {
             let error = IssueError::denied("policy", "no scope of these resources is allowed");
             return Err((error, denying));
         }
-        let wanted = request.ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS);
-        let ttl = wanted
+        let ends = path
+            .expires_at()
+            .into_iter()
+            .chain(wanted.source.as_ref().map(Source::expires_at));
+        let left = ends.map(|end| seconds_until(wanted.now, end)).min();
+        let ttl = (wanted.request.ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS))
             .min(MAX_TTL_SECONDS)
-            .min(granting.ttl_seconds.unwrap_or(MAX_TTL_SECONDS));
-        let identifiers = resources.iter().map(|r| r.identifier()).collect();
-        Ok(Granted {
-            identifiers,
-            scope: granted,
-            ttl: ttl.max(1),
-            asked: granting,
-        })
-    }
-
-    /// Every named resource that declares the scope must allow it.
-    fn ask_for_scope(
-        &self,
-        client: &Client,
-        session: SessionId,
-        resources: &[&Resource],
-        scope: &Scope,
-        now: Timestamp,
-        asked: &mut Asked,
-    ) -> Result<(), IssueError> {
-        let view = &client.view;
-        let application = view
-            .applications
-            .find_by_id(client.application.uuid())
-            .ok_or(IssueError::InvalidClient)?;
-        let labels = BTreeSet::new();
-        for resource in resources.iter().filter(|r| r.declares(scope.as_str())) {
-            let identifier = resource.identifier();
-            let Some(policy) = &view.policy else {
-                return Err(IssueError::denied(
-                    "policy",
-                    "no policy is active in this zone",
-                ));
-            };
-            let began = std::time::Instant::now();
-            let answer = policy.ask(&Question {
-                phase: Phase::Mint,
-                application: &application.value.name,
-                session,
-                labels: &labels,
-                depth: 0,
-                subject: None,
-                action: scope.as_str(),
-                resource: &identifier,
-                now,
-                actor: None,
-                delegation: None,
-                enforcement: resource.enforcement,
-                request: None,
-                approval: None,
-            });
-            meters().policy_mint.record(began.elapsed());
-            let effect = answer.effect;
-            asked.add(answer);
-            match effect {
-                Effect::Allow => {}
-                Effect::Hold => {
-                    let why = format!("`{scope}` on `{identifier}` needs an approval");
-                    return Err(IssueError::denied("approval", why));
-                }
-                Effect::Deny(reason) => {
-                    let why = format!(
-                        "{} for `{scope}` on `{identifier}`",
-                        crate::decide::reason_text(reason)
-                    );
-                    return Err(IssueError::denied("policy", why));
-                }
-            }
+            .min(granting.ttl_seconds.unwrap_or(MAX_TTL_SECONDS))
+            .max(1)
+            .min(left.unwrap_or(MAX_TTL_SECONDS));
+        if ttl == 0 {
+            let why = "what it would be taken from is about to end".to_owned();
+            return Err((IssueError::InvalidGrant(why), granting));
         }
-        Ok(())
+        let mut ancestors = path.ancestors();
+        if let Some(source) = &wanted.source {
+            source.add_ancestors(&mut ancestors);
+        }
+        Ok(Granted {
+            identifiers: wanted.resources.iter().map(|r| r.identifier()).collect(),
+            scope: granted,
+            ttl,
+            asked: granting,
+            ancestors,
+            path,
+        })
     }
 
     async fn sign(
         &self,
-        client: &Client,
+        caller: &Caller,
         request: &IssueRequest,
         id: MandateId,
         now: Timestamp,
         granted: Granted,
     ) -> Result<IssuedMandate, IssueError> {
-        let view = &client.view;
-        let zone = &view.zone.value;
-        let issued_at = now.as_second();
+        let zone = &caller.view.zone.value;
+        let audiences = granted.identifiers.iter();
+        let audiences = audiences.flat_map(|r| self.audiences(zone.id, r)).collect();
         let claims = MandateClaims {
-            iss: zone.issuer.clone(),
-            sub: client.application.to_string(),
-            aud: granted
-                .identifiers
-                .iter()
-                .flat_map(|r| self.audiences(zone.id, r))
-                .collect(),
-            exp: issued_at + i64::from(granted.ttl),
-            iat: issued_at,
-            jti: id,
-            client_id: client.application,
-            zone: zone.id,
+            aud: audiences,
             scope: granted.scope.clone(),
-            sid: SessionId::of_mandate(id),
-            rev: view.position.to_string(),
-            cnf: None,
+            anc: granted.ancestors.clone(),
+            ..self.claims_on(caller, &granted.path, id, now, granted.ttl)
         };
-        let unsigned =
-            |why: String| IssueError::Unavailable(format!("the mandate cannot be signed: {why}"));
-        let signer = view
-            .keys
-            .signer(now)
-            .ok_or_else(|| unsigned("there is no key".to_owned()))?;
-        let text = signer.sign(&claims).map_err(|e| unsigned(e.to_string()))?;
         let mut event = self.event(zone.id, EventType::MandateIssued, &request.request_id);
-        event.application = Some(client.application);
-        event.session = Some(claims.sid);
-        event.mandate = Some(id);
+        set_path(&mut event, &granted.path);
         set_resources(&mut event, &granted.identifiers);
         event.scopes = Some(granted.scope.clone());
-        event.decision = Some(Decision::Allow);
         event.policies = Some(granted.asked.determining());
         event.policy_version = zone.policy.clone();
-        event.inputs_digest = Some(self.digest_of_issue(view, client.application, request));
-        self.record(&client.handle, event)
+        event.inputs_digest = Some(digest_of_issue(&caller.view, caller.application, request));
+        self.sign_and_record(caller, claims, event, granted.ttl)
+            .await
+    }
+
+    /// Issues what the holder of a session proves itself with: good at the STS, for this session.
+    pub(crate) async fn issue_session_mandate(
+        &self,
+        caller: &Caller,
+        session: SessionId,
+        ttl_seconds: Option<u32>,
+        request_id: &str,
+    ) -> Result<IssuedMandate, IssueError> {
+        let now = self.now();
+        // The session may be younger than what the caller was authenticated on.
+        let view = caller.handle.view();
+        let made = caller
+            .own_application(&view)
+            .and_then(|_| caller.own_session(&view, session).cloned())
+            .and_then(|held| Ok((held, self.path_of(caller, &view, session, None)?)));
+        let (held, path) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let admin = caller.admin(request_id);
+                let mut event = caller.event(self, EventType::MandateDenied, &admin);
+                event.session = Some(session);
+                return self.deny(caller, event, error).await;
+            }
+        };
+        let left = path.expires_at().map(|end| seconds_until(now, end));
+        let ttl = ttl_seconds
+            .unwrap_or(MAX_TTL_SECONDS)
+            .min(MAX_TTL_SECONDS)
+            .min(left.unwrap_or(MAX_TTL_SECONDS));
+        let id = MandateId::new(now, &self.random());
+        let zone = &view.zone.value;
+        let claims = MandateClaims {
+            aud: vec![zone.issuer.clone()],
+            anc: path.ancestors(),
+            generation: Some(held.value.generation),
+            rev: view.position.to_string(),
+            ..self.claims_on(caller, &path, id, now, ttl)
+        };
+        let mut event = self.event(zone.id, EventType::MandateIssued, request_id);
+        set_path(&mut event, &path);
+        event.reason = Some("session_mandate".to_owned());
+        self.sign_and_record(caller, claims, event, ttl).await
+    }
+
+    /// What every mandate on a path says; without audience, scope and ancestors.
+    fn claims_on(
+        &self,
+        caller: &Caller,
+        path: &AuthorityPath,
+        id: MandateId,
+        now: Timestamp,
+        ttl: u32,
+    ) -> MandateClaims {
+        let zone = &caller.view.zone.value;
+        let root = path.root();
+        let subject = root.subject().map(|subject| subject.to_string());
+        let issued_at = now.as_second();
+        MandateClaims {
+            iss: zone.issuer.clone(),
+            sub: subject.unwrap_or_else(|| root.application.value.id.to_string()),
+            aud: Vec::new(),
+            exp: issued_at + i64::from(ttl),
+            iat: issued_at,
+            jti: id,
+            client_id: caller.application,
+            zone: zone.id,
+            scope: ScopeSet::default(),
+            sid: path.last().session,
+            rev: caller.view.position.to_string(),
+            cnf: caller.key.clone().map(|jkt| Confirmation { jkt }),
+            act: actors_of(path),
+            dlg: path.delegation_ids(),
+            anc: Vec::new(),
+            generation: None,
+        }
+    }
+
+    async fn sign_and_record(
+        &self,
+        caller: &Caller,
+        claims: MandateClaims,
+        mut event: Event,
+        ttl: u32,
+    ) -> Result<IssuedMandate, IssueError> {
+        let unsigned =
+            |why: String| IssueError::Unavailable(format!("the mandate cannot be signed: {why}"));
+        let signer = caller
+            .view
+            .keys
+            .signer(self.now())
+            .ok_or_else(|| unsigned("there is no key".to_owned()))?;
+        let text = signer.sign(&claims).map_err(|e| unsigned(e.to_string()))?;
+        event.application = Some(caller.application);
+        event.session = Some(claims.sid);
+        event.mandate = Some(claims.jti);
+        event.decision = Some(Decision::Allow);
+        self.record(&caller.handle, event)
             .await
             .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;
         Ok(IssuedMandate {
             text,
-            expires_in: granted.ttl,
-            scope: granted.scope,
-            id,
+            expires_in: ttl,
+            scope: claims.scope,
+            id: claims.jti,
         })
     }
 
     async fn record_denial(
         &self,
-        client: &Client,
+        client: &Caller,
         request: &IssueRequest,
         error: &IssueError,
         asked: Asked,
@@ -285,6 +395,8 @@ impl Engine {
             &request.request_id,
         );
         event.application = Some(client.application);
+        event.session = client.session.or(request.session_id);
+        event.delegations = request.delegation_id.map(|id| vec![id]);
         // Evidence stays small however much was asked for; the digest covers all of it.
         let identifiers: Vec<_> = request
             .resources
@@ -302,7 +414,7 @@ impl Engine {
         event.reason = Some(error.code().to_owned());
         event.policies = Some(asked.determining());
         event.policy_version = view.zone.value.policy.clone();
-        event.inputs_digest = Some(self.digest_of_issue(view, client.application, request));
+        event.inputs_digest = Some(digest_of_issue(view, client.application, request));
         self.record(&client.handle, event)
             .await
             .map(drop)
@@ -341,7 +453,11 @@ impl Engine {
     }
 
     /// A resource by its identifier or by its Gateway URL.
-    fn find_identifier(&self, view: &ZoneView, text: &str) -> Option<ResourceIdentifier> {
+    pub(crate) fn find_identifier(
+        &self,
+        view: &ZoneView,
+        text: &str,
+    ) -> Option<ResourceIdentifier> {
         if let Ok(identifier) = text.parse() {
             return Some(identifier);
         }
@@ -370,22 +486,144 @@ impl Engine {
             resource.name()
         )
     }
+}
 
-    fn digest_of_issue(
-        &self,
-        view: &ZoneView,
-        application: ApplicationId,
-        request: &IssueRequest,
-    ) -> String {
-        let inputs = serde_json::json!({
-            "application": application,
-            "resource": request.resources,
-            "scope": request.scope,
-            "ttl_seconds": request.ttl_seconds,
-        });
-        let digest = caracal_crypto::keyed_digest(&view.keys.digest, inputs.to_string().as_bytes());
-        caracal_crypto::hex(&digest)
+/// True when a session mandate is asked for: nothing is to be used.
+fn is_for_session(request: &IssueRequest) -> bool {
+    request.resources.is_empty() && request.subject_token.is_none() && request.scope.is_none()
+}
+
+/// What is asked for.
+pub(crate) struct Wanted<'r> {
+    resources: Vec<&'r Resource>,
+    /// None: every scope that is allowed.
+    scopes: Option<ScopeSet>,
+    source: Option<Source<'r>>,
+    request: &'r IssueRequest,
+    now: Timestamp,
+}
+
+/// Every named resource that declares the scope must allow it.
+fn ask_for_scope(
+    view: &ZoneView,
+    path: &AuthorityPath,
+    wanted: &Wanted<'_>,
+    scope: &Scope,
+    asked: &mut Asked,
+) -> Result<(), IssueError> {
+    if let Some(source) = &wanted.source
+        && !source.scope().contains(scope.as_str())
+    {
+        let why = format!("the mandate that is exchanged does not have `{scope}`");
+        return Err(IssueError::denied("mandate", why));
     }
+    let declaring = wanted.resources.iter();
+    for resource in declaring.filter(|r| r.declares(scope.as_str())) {
+        let identifier = resource.identifier();
+        if !path.allows(resource, scope.as_str()) {
+            let why = format!("`{scope}` on `{identifier}` is beyond this session or delegation");
+            let gate = if path.delegations.is_empty() {
+                "session"
+            } else {
+                "delegation"
+            };
+            return Err(IssueError::denied(gate, why));
+        }
+        let Some(policy) = &view.policy else {
+            let why = "no policy is active in this zone";
+            return Err(IssueError::denied("policy", why));
+        };
+        let began = std::time::Instant::now();
+        let question = PathQuestion {
+            phase: Phase::Mint,
+            action: scope.as_str(),
+            resource: &identifier,
+            now: wanted.now,
+            enforcement: resource.enforcement,
+            request: None,
+            approval: None,
+            actor: None,
+        };
+        let answer = ask_path(policy, path, &question);
+        meters().policy_mint.record(began.elapsed());
+        let effect = answer.effect;
+        asked.add(answer);
+        match effect {
+            Effect::Allow => {}
+            Effect::Hold => {
+                let why = format!("`{scope}` on `{identifier}` needs an approval");
+                return Err(IssueError::denied("approval", why));
+            }
+            Effect::Deny(reason) => {
+                let why = format!(
+                    "{} for `{scope}` on `{identifier}`",
+                    crate::decide::reason_text(reason)
+                );
+                return Err(IssueError::denied("policy", why));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No resource, and no provider of one, is revoked.
+fn check_alive(view: &ZoneView, resources: &[&Resource]) -> Result<(), IssueError> {
+    for resource in resources {
+        if view.is_revoked(Anchor::Resource(resource.id)) {
+            let why = format!("`{}` is revoked", resource.identifier());
+            return Err(IssueError::denied("revocation", why));
+        }
+        let provider = resource
+            .provider
+            .as_ref()
+            .and_then(|name| view.providers.find(name.as_str()));
+        if provider.is_some_and(|held| view.is_revoked(Anchor::Provider(held.value.id))) {
+            let why = format!("the provider of `{}` is revoked", resource.identifier());
+            return Err(IssueError::denied("revocation", why));
+        }
+    }
+    Ok(())
+}
+
+/// The application that acts and those that it acts for, as nested `act` claims (RFC 8693); none
+/// where there is one only.
+fn actors_of(path: &AuthorityPath) -> Option<ActorClaim> {
+    let mut applications = Vec::new();
+    for link in path.links() {
+        let id = link.application.value.id;
+        if applications.last() != Some(&id) {
+            applications.push(id);
+        }
+    }
+    let subject = path.root().subject().is_some();
+    // Where there is no Subject, the root's application is the subject itself.
+    let skipped = usize::from(!subject || applications.len() == 1);
+    let acting = applications.into_iter().skip(skipped);
+    acting.fold(None, |before, sub| {
+        Some(ActorClaim {
+            sub,
+            act: before.map(Box::new),
+        })
+    })
+}
+
+/// Writes how authority came into an event.
+pub(crate) fn set_path(event: &mut Event, path: &AuthorityPath) {
+    event.subject = path.root().subject();
+    event.delegations = Some(path.delegation_ids()).filter(|ids| !ids.is_empty());
+}
+
+fn digest_of_issue(view: &ZoneView, application: ApplicationId, request: &IssueRequest) -> String {
+    let inputs = serde_json::json!({
+        "application": application,
+        "resource": request.resources,
+        "scope": request.scope,
+        "ttl_seconds": request.ttl_seconds,
+        "session_id": request.session_id,
+        "delegation_id": request.delegation_id,
+    });
+    let digest = caracal_crypto::keyed_digest(&view.keys.digest, inputs.to_string().as_bytes());
+    caracal_crypto::hex(&digest)
 }
 
 struct Granted {
@@ -393,6 +631,8 @@ struct Granted {
     scope: ScopeSet,
     ttl: u32,
     asked: Asked,
+    ancestors: Vec<Anchor>,
+    path: AuthorityPath,
 }
 
 fn set_resources(event: &mut caracal_core::Event, identifiers: &[ResourceIdentifier]) {

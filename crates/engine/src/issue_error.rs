@@ -1,27 +1,59 @@
-//! How the STS refuses, in the terms of OAuth 2.0 (RFC 6749, 8707).
+//! How the STS refuses, in the terms of OAuth 2.0 (RFC 6749, 8693, 8707, 9449).
 
+use caracal_core::{ResourceIdentifier, Scope};
 use thiserror::Error;
 
-/// Why no mandate was issued.
+use crate::AdminError;
+
+/// Why the STS did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IssueError {
     /// The client is unknown, or its credentials are wrong.
     #[error("the client is unknown or its credentials are wrong")]
     InvalidClient,
+    /// Something is missing, or is not of the form that it must have.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// A session, delegation, approval or subject token that is unknown, not the caller's,
+    /// closed, expired or revoked.
+    #[error("{0}")]
+    InvalidGrant(String),
     /// A scope that none of the resources declares.
     #[error("{0}")]
     InvalidScope(String),
     /// A resource that is missing or unknown.
     #[error("{0}")]
     InvalidTarget(String),
+    /// The proof of a key is missing, or is another key's.
+    #[error("{0}")]
+    InvalidProof(String),
     /// A gate said no.
     #[error("{why}")]
     AccessDenied {
-        /// The gate: `policy`, `approval` or `revocation`.
+        /// The gate: `policy`, `approval`, `revocation`, `session`, `delegation` or `mandate`.
         gate: &'static str,
         /// What it said.
         why: String,
     },
+    /// A child or a delegation would have more than what it comes from.
+    #[error("`{scope}` on `{resource}` is beyond what it is taken from")]
+    NotNarrower {
+        /// Where the excess is.
+        resource: ResourceIdentifier,
+        /// The excess.
+        scope: Scope,
+    },
+    /// A rule of sessions and delegations, with a code of its own.
+    #[error("{why}")]
+    Conflict {
+        /// The code on the wire.
+        code: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// The session, or one above it, waits for being resumed.
+    #[error("the session is suspended")]
+    SessionSuspended,
     /// The whole zone is revoked until it is thawed.
     #[error("the zone is frozen")]
     ZoneFrozen,
@@ -41,13 +73,31 @@ impl IssueError {
         }
     }
 
+    pub(crate) fn conflict(code: &'static str, why: impl Into<String>) -> Self {
+        Self::Conflict {
+            code,
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn stale_generation(now: u64) -> Self {
+        let why = format!("the session has another holder: its generation is {now}");
+        Self::conflict("stale_generation", why)
+    }
+
     /// The error code on the wire.
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidClient => "invalid_client",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
+            Self::InvalidProof(_) => "invalid_dpop_proof",
             Self::AccessDenied { .. } => "access_denied",
+            Self::NotNarrower { .. } => "not_narrower",
+            Self::Conflict { code, .. } => code,
+            Self::SessionSuspended => "session_suspended",
             Self::ZoneFrozen => "zone_frozen",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::Unavailable(_) => "temporarily_unavailable",
@@ -58,9 +108,26 @@ impl IssueError {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidClient => 401,
-            Self::InvalidScope(_) | Self::InvalidTarget(_) | Self::UnauthorizedClient => 400,
-            Self::AccessDenied { .. } | Self::ZoneFrozen => 403,
+            Self::InvalidRequest(_)
+            | Self::InvalidGrant(_)
+            | Self::InvalidScope(_)
+            | Self::InvalidTarget(_)
+            | Self::InvalidProof(_)
+            | Self::UnauthorizedClient => 400,
+            Self::AccessDenied { .. } | Self::SessionSuspended | Self::ZoneFrozen => 403,
+            Self::NotNarrower { .. } | Self::Conflict { .. } => 409,
             Self::Unavailable(_) => 503,
+        }
+    }
+}
+
+impl From<AdminError> for IssueError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::IdempotencyConflict => {
+                Self::conflict("idempotency_conflict", error.to_string())
+            }
+            error => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -11,11 +11,16 @@ mod audit;
 mod authenticate;
 mod authorize_call;
 mod backup;
+mod budgets;
+mod caller;
+mod chain;
 mod change;
 mod clock;
 mod decide;
+mod delegations;
 mod engine;
 mod error;
+mod exchange;
 mod export;
 mod figures;
 mod follow;
@@ -28,6 +33,7 @@ mod issue;
 mod issue_error;
 mod key_care;
 mod keys;
+mod leases;
 mod listing;
 mod live;
 mod log;
@@ -35,8 +41,10 @@ mod master_key;
 mod metadata;
 mod meters;
 mod metrics_page;
+mod narrower;
 mod new_keys;
 mod operator;
+mod path;
 mod permit;
 mod plan;
 mod policies;
@@ -53,6 +61,7 @@ mod revoke;
 mod room;
 mod secrets;
 mod select_resource;
+mod sessions;
 mod specs;
 mod start;
 mod sweep;
@@ -69,12 +78,16 @@ pub use apply::{Applied, AppliedObject};
 pub use audit::{EventExplanation, EventProof, Gate, LogInfo};
 pub use authenticate::{AuthenticatedClient, ClientCredentials, Unauthenticated};
 pub use authorize_call::CallRequest;
+pub use caller::CallerCredentials;
 pub use caracal_crypto::find_issuer;
 pub use caracal_ledger::{Receipt, TreeState};
 pub use caracal_policy::{Effect, Explanation, HeadPart, Status};
 pub use caracal_provider::Slots;
 pub use caracal_store::{EvidenceFigures, Page, Query};
 pub use clock::Clock;
+pub use delegations::{
+    BlastRadius, CreateDelegation, DEFAULT_DELEGATION_SECONDS, MAX_BORROWED, MAX_LENT,
+};
 pub use engine::{Engine, EngineConfig};
 pub use error::{AdminError, FieldError};
 pub use export::ZoneExport;
@@ -84,13 +97,14 @@ pub use issue::{DEFAULT_TTL_SECONDS, IssueRequest, IssuedMandate, MAX_RESOURCES,
 pub use issue_error::IssueError;
 pub use key_care::{KeyCare, NewMasterKey};
 pub use keys::{KeyInfo, PUBLISH_AHEAD_SECONDS};
-pub use listing::Listing;
+pub use listing::{IdListing, Listing};
 pub use master_key::{MasterKeyStatus, MissingMasterKey, OlderMasterKey};
 pub use metadata::ZoneMetadata;
 pub use metrics_page::{
     METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, MetricsSource, MetricsWriter, OnThisMachine,
 };
 pub use operator::Operator;
+pub use path::{MAX_DELEGATION_DEPTH, MAX_SESSION_DEPTH};
 pub use permit::{Outcome, Permit};
 pub use plan::{AppliedChange, ChangedObject, SecretChange};
 pub use policies::{ExplainRequest, ExplainedRequest};
@@ -104,6 +118,10 @@ pub use secrets::{
     DEFAULT_OVERLAP_SECONDS, EndOfOldSecret, MAX_OVERLAP_SECONDS, RotatedSecret, SecretInfo,
 };
 pub use select_resource::{Selector, Target};
+pub use sessions::{
+    DEFAULT_MAX_SESSIONS, DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN,
+    MAX_SESSION_LABELS, MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority,
+};
 pub use specs::{ApplicationSpec, ProviderSpec, ResourceSpec, ZoneSpec};
 pub use start::StartError;
 pub use tokens::{CreatedToken, MAX_TOKEN_TTL_SECONDS};

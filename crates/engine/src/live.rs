@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use caracal_core::{Anchor, KeyId, Revision};
+use caracal_core::{Anchor, KeyId, Revision, SessionId, SessionStatus};
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use crate::view::ZoneView;
 
 /// The calls of a zone from before they are authorised until their answer has ended.
@@ -16,8 +17,8 @@ pub(crate) struct LiveCalls {
 }
 
 pub(crate) struct LiveCall {
-    /// Everything whose end ends the call: zone, application, session, mandate, resource, provider.
-    pub(crate) chain: Vec<Anchor>,
+    /// Everything whose end ends the call.
+    pub(crate) chain: Chain,
     /// What its mandate was decided on.
     pub(crate) revision: Revision,
     /// The key that signed its mandate.
@@ -28,10 +29,7 @@ pub(crate) struct LiveCall {
 impl LiveCall {
     /// The link of the chain that is dead in this view.
     pub(crate) fn find_dead(&self, view: &ZoneView) -> Option<Anchor> {
-        self.chain
-            .iter()
-            .copied()
-            .find(|anchor| view.ends(*anchor, self.revision))
+        self.chain.find_dead(view, self.revision)
     }
 }
 
@@ -51,7 +49,7 @@ impl Drop for LiveGuard {
 impl LiveCalls {
     pub(crate) fn enter(
         self: &Arc<Self>,
-        chain: Vec<Anchor>,
+        chain: Chain,
         revision: Revision,
         signed_by: KeyId,
     ) -> LiveGuard {
@@ -72,22 +70,34 @@ impl LiveCalls {
 
     /// Cuts the calls that this anchor ends and returns how many were cut.
     pub(crate) fn cut(&self, anchor: Anchor, view: &ZoneView) -> u64 {
-        let mut count = 0;
-        for call in self.calls.pin().values() {
-            let ended = call.chain.contains(&anchor) && view.ends(anchor, call.revision);
-            if ended && !call.cut.is_cancelled() {
-                call.cut.cancel();
-                count += 1;
-            }
+        self.cut_where(|call| call.chain.dies_of(anchor, view, call.revision))
+    }
+
+    /// Cuts the calls under a session that was suspended or has another holder now.
+    pub(crate) fn cut_session(&self, session: SessionId, view: &ZoneView) -> u64 {
+        let Some(held) = view.sessions.find(session) else {
+            return 0;
+        };
+        let suspended = held.value.status == SessionStatus::Suspended;
+        if !suspended && held.value.fenced.is_none() {
+            return 0;
         }
-        count
+        let anchor = Anchor::Session(session);
+        self.cut_where(|call| {
+            (suspended && call.chain.contains(anchor))
+                || call.chain.is_fenced(session, view, call.revision)
+        })
     }
 
     /// Cuts the calls whose mandate this key signed and returns how many were cut.
     pub(crate) fn cut_signed_by(&self, key: KeyId) -> u64 {
+        self.cut_where(|call| call.key == key)
+    }
+
+    fn cut_where(&self, ends: impl Fn(&LiveCall) -> bool) -> u64 {
         let mut count = 0;
         for call in self.calls.pin().values() {
-            if call.key == key && !call.cut.is_cancelled() {
+            if !call.cut.is_cancelled() && ends(call) {
                 call.cut.cancel();
                 count += 1;
             }

@@ -9,6 +9,7 @@ use caracal_core::{
 };
 use caracal_ledger::Receipt;
 use caracal_provider::Slots;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::LiveGuard;
@@ -28,6 +29,8 @@ pub struct Permit {
     started: Event,
     receipt: Receipt,
     path: RequestPath,
+    /// When its session or delegation ends.
+    ends_at: Option<Timestamp>,
 }
 
 /// How a call ended.
@@ -54,6 +57,7 @@ impl Permit {
         started: Event,
         receipt: Receipt,
         path: RequestPath,
+        ends_at: Option<Timestamp>,
     ) -> Self {
         Self {
             engine,
@@ -64,6 +68,7 @@ impl Permit {
             started,
             receipt,
             path,
+            ends_at,
         }
     }
 
@@ -111,9 +116,14 @@ impl Permit {
         Duration::from_secs(self.entry.resource().response_timeout_seconds.into())
     }
 
-    /// How long the answer may go on.
+    /// How long the answer may go on: never beyond the session or delegation that it is by.
     pub fn max_stream(&self) -> Duration {
-        Duration::from_secs(self.entry.resource().max_stream_seconds.into())
+        let most = Duration::from_secs(self.entry.resource().max_stream_seconds.into());
+        let left = self.ends_at.map(|end| {
+            let left = end.duration_since(self.engine.now());
+            Duration::try_from(left).unwrap_or(Duration::ZERO)
+        });
+        left.map_or(most, |left| most.min(left))
     }
 
     /// Cancelled when a revocation ends the authority of this call.

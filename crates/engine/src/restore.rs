@@ -123,6 +123,15 @@ impl Restore<'_> {
             ended_tokens.push(parse::<ApiToken>(held)?.name);
         }
         ended_tokens.sort();
+        let ended = [Kind::Session, Kind::Delegation, Kind::Budget];
+        let ended = ended.into_iter().flat_map(|kind| of_kind(&snapshot, kind));
+        for held in ended {
+            writes.push(Write::Delete {
+                kind: held.kind,
+                id: held.id,
+                version: held.version,
+            });
+        }
         let is_instance = id == ZoneId::INSTANCE;
         let mut event = self.event(
             id,

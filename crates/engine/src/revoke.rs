@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::meters::meters;
-use crate::{Admin, AdminError, ClientCredentials, Engine, IssueError, Operator, Versioned};
+use crate::{
+    Admin, AdminError, BlastRadius, CallerCredentials, Engine, IssueError, Operator, Versioned,
+};
 
 /// What the revoker gets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +69,7 @@ impl Engine {
         self.revoke_anchor(zone, admin, anchor, reason).await
     }
 
-    async fn revoke_anchor(
+    pub(crate) async fn revoke_anchor(
         &self,
         zone: ZoneId,
         admin: &Admin,
@@ -120,6 +122,8 @@ impl Engine {
         let handle = self
             .zone_handle(zone)
             .ok_or_else(|| AdminError::not_found("zone", zone))?;
+        let mut revoked = BlastRadius::of(&handle.view(), anchor).counts();
+        revoked.entry(anchor.noun().to_owned()).or_insert(1);
         let streams_cut = handle.cuts.get(&revocation.id).unwrap_or(0);
         meters().revoked(began.elapsed(), streams_cut);
         Ok(RevocationReceipt {
@@ -131,7 +135,7 @@ impl Engine {
             }],
             expired_leases: Vec::new(),
             elapsed_ms,
-            revoked: BTreeMap::from([(anchor.noun().to_owned(), 1)]),
+            revoked,
             streams_cut,
         })
     }
@@ -215,13 +219,11 @@ impl Engine {
     /// When the client is unknown, or the mandate is another application's.
     pub async fn revoke_own(
         &self,
-        credentials: &ClientCredentials,
+        credentials: &CallerCredentials,
         mandate: &str,
         request_id: &str,
     ) -> Result<(), IssueError> {
-        let client = self
-            .authenticate_client(credentials)
-            .map_err(|_| IssueError::InvalidClient)?;
+        let client = self.authenticate_caller(credentials, None).await?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) => opened,
             Err(RefusalCode::FeedStale) => {
@@ -232,7 +234,11 @@ impl Engine {
             Err(_) => return Ok(()),
         };
         let claims = opened.claims();
-        if claims.client_id != client.application || claims.zone != client.handle.id {
+        let is_of_session = client.session.is_none_or(|own| own == claims.sid);
+        if claims.client_id != client.application
+            || claims.zone != client.handle.id
+            || !is_of_session
+        {
             return Err(IssueError::UnauthorizedClient);
         }
         let label = client.application.to_string();
@@ -253,12 +259,12 @@ impl Engine {
 fn exists(view: &crate::view::ZoneView, anchor: Anchor) -> Result<(), AdminError> {
     let found = match anchor {
         // Not stored: any id of the right form may be one that was issued.
-        Anchor::Mandate(_) | Anchor::Session(_) => true,
+        Anchor::Mandate(_) | Anchor::Session(_) | Anchor::Subject(_) => true,
         Anchor::Application(id) => view.applications.find_by_id(id.uuid()).is_some(),
         Anchor::Resource(id) => view.resources.find_by_id(id.uuid()).is_some(),
         Anchor::Provider(id) => view.providers.find_by_id(id.uuid()).is_some(),
         Anchor::Zone(id) => view.zone.value.id == id && id != ZoneId::INSTANCE,
-        Anchor::Delegation(_) | Anchor::Subject(_) => false,
+        Anchor::Delegation(id) => view.delegations.find(id).is_some(),
     };
     if found {
         Ok(())

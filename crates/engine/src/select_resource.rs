@@ -5,7 +5,8 @@ use std::sync::Arc;
 use caracal_core::{EventType, Name, RefusalCode, ResourceIdentifier, ZoneId};
 
 use crate::authorize_call::revoked;
-use crate::verify::{OpenedMandate, chain_of, is_dead, is_for};
+use crate::chain::Chain;
+use crate::verify::{OpenedMandate, is_for};
 use crate::view::ZoneView;
 use crate::{Engine, Refusal, ResourceEntry};
 
@@ -58,8 +59,8 @@ impl Engine {
     ) -> Result<Target, Refusal> {
         let view = opened.handle.view();
         // A dead mandate learns nothing about resources.
-        let chain = chain_of(opened.claims(), None, None);
-        let found = match is_dead(&view, &chain, opened.decided_on) {
+        let chain = Chain::of(opened.claims());
+        let found = match chain.find_dead(&view, opened.decided_on) {
             Some(anchor) => {
                 let refusal = revoked(&opened, anchor);
                 Err((refusal.code, refusal.detail))

@@ -125,6 +125,7 @@ impl Engine {
         }
         engine.wait_for_logs().await;
         engine.spawn_sweeper();
+        engine.spawn_session_sweeper();
         engine.spawn_summaries();
         engine.spawn_resealer();
         engine.spawn_retainer();

@@ -141,8 +141,8 @@ fn is_moot(view: &ZoneView, revocation: &Revocation, now: Timestamp) -> bool {
     let outlived = |time: Timestamp| {
         now.duration_since(time).as_secs() > i64::from(MAX_TTL_SECONDS) + GRACE_SECONDS
     };
-    let ends_by_itself = matches!(revocation.anchor, Anchor::Mandate(_) | Anchor::Session(_))
-        || view.is_gone(revocation.anchor);
+    let ends_by_itself =
+        matches!(revocation.anchor, Anchor::Mandate(_)) || view.is_gone(revocation.anchor);
     (ends_by_itself && outlived(revocation.created_at))
         || revocation.lifted_at.is_some_and(outlived)
 }

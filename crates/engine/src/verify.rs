@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use caracal_core::{
-    Anchor, KeyId, MandateClaims, Provider, RefusalCode, Resource, Revision, TraceId,
-};
+use caracal_core::{KeyId, MandateClaims, RefusalCode, Resource, Revision, TraceId};
 use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
 
 use crate::Engine;
@@ -163,31 +161,6 @@ pub(crate) fn is_for(claims: &MandateClaims, resource: &Resource) -> bool {
     let (seconds, nanoseconds) = issued_at.unwrap_or_default();
     let issued_at = i128::from(seconds) * 1000 + i128::from(nanoseconds / 1_000_000);
     i128::from(resource.created_at.as_millisecond()) <= issued_at
-}
-
-/// Everything whose end ends a mandate's use.
-pub(crate) fn chain_of(
-    claims: &MandateClaims,
-    resource: Option<&Resource>,
-    provider: Option<&Provider>,
-) -> Vec<Anchor> {
-    let mut chain = vec![
-        Anchor::Zone(claims.zone),
-        Anchor::Application(claims.client_id),
-        Anchor::Session(claims.sid),
-        Anchor::Mandate(claims.jti),
-    ];
-    chain.extend(resource.map(|r| Anchor::Resource(r.id)));
-    chain.extend(provider.map(|p| Anchor::Provider(p.id)));
-    chain
-}
-
-/// True when something that the mandate stands on is dead.
-pub(crate) fn is_dead(view: &ZoneView, chain: &[Anchor], decided_on: Revision) -> Option<Anchor> {
-    chain
-        .iter()
-        .copied()
-        .find(|anchor| view.ends(*anchor, decided_on))
 }
 
 fn refusal(error: MandateError) -> RefusalCode {

@@ -6,14 +6,16 @@
 mod anchors;
 mod apply;
 mod bundles;
+mod delegations;
 mod keys;
+mod sessions;
 mod table;
 
 use std::sync::Arc;
 
 use caracal_core::{
     Anchor, ApiToken, Application, BundleVersion, LogKey, Name, Position, Provider, Resource,
-    Revocation, Version, Zone,
+    Revision, Revocation, Version, Zone,
 };
 use caracal_policy::{CompiledPolicy, Vocabulary};
 use uuid::Uuid;
@@ -56,6 +58,10 @@ pub(crate) struct ZoneView {
     pub(crate) remembered: imbl::HashMap<Uuid, Arc<Stored<Remembered>>>,
     /// By application.
     pub(crate) secret_uses: imbl::HashMap<Uuid, Arc<Stored<SecretUse>>>,
+    pub(crate) sessions: sessions::Sessions,
+    pub(crate) delegations: delegations::Delegations,
+    /// By what the budget is for.
+    pub(crate) budgets: imbl::HashMap<Uuid, Arc<Stored<caracal_core::Budget>>>,
     /// The active policy, compiled; none when no bundle is active, or when it does not
     /// compile against this view (which activation prevents). Without one, deny.
     pub(crate) policy: Option<Arc<CompiledPolicy>>,
@@ -89,23 +95,27 @@ impl ZoneView {
             .any(|r| r.value.lifted_after.is_none())
     }
 
-    /// True when a mandate that was decided on `revision` is dead because of this anchor: it
-    /// was revoked, or it is gone.
-    pub(crate) fn ends(&self, anchor: Anchor, revision: caracal_core::Revision) -> bool {
-        self.is_gone(anchor) || self.revocations_of(anchor).any(|r| r.value.ends(revision))
+    /// True when what was decided on `revision` is dead because of this anchor: it was revoked,
+    /// or it is gone.
+    pub(crate) fn ends(&self, anchor: Anchor, revision: Revision) -> bool {
+        self.is_gone(anchor) || self.revokes(anchor, revision)
     }
 
-    /// True when the anchor is an object that the zone does not have (any more).
+    /// True when a revocation of this anchor ends what was decided on `revision`.
+    pub(crate) fn revokes(&self, anchor: Anchor, revision: Revision) -> bool {
+        self.revocations_of(anchor).any(|r| r.value.ends(revision))
+    }
+
+    /// True when the anchor is an object that the zone does not have (any more). A session that
+    /// came with a mandate has none.
     pub(crate) fn is_gone(&self, anchor: Anchor) -> bool {
         match anchor {
             Anchor::Application(id) => self.applications.find_by_id(id.uuid()).is_none(),
             Anchor::Resource(id) => self.resources.find_by_id(id.uuid()).is_none(),
             Anchor::Provider(id) => self.providers.find_by_id(id.uuid()).is_none(),
-            Anchor::Mandate(_)
-            | Anchor::Session(_)
-            | Anchor::Delegation(_)
-            | Anchor::Subject(_)
-            | Anchor::Zone(_) => false,
+            Anchor::Session(id) => self.sessions.find(id).is_none(),
+            Anchor::Delegation(id) => self.delegations.find(id).is_none(),
+            Anchor::Mandate(_) | Anchor::Subject(_) | Anchor::Zone(_) => false,
         }
     }
 

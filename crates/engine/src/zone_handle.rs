@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use caracal_core::{Revision, RevocationId, ZoneId};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::leases::Leases;
 use crate::live::LiveCalls;
 use crate::secrets::SecretUses;
 use crate::view::ZoneView;
@@ -22,13 +24,18 @@ pub(crate) struct ZoneHandle {
     pub(crate) live: Arc<LiveCalls>,
     /// The client secrets that were used here lately.
     pub(crate) secret_uses: SecretUses,
+    /// When sessions were last heard of.
+    pub(crate) leases: Leases,
+    /// What this node may give out of each budget.
+    pub(crate) purses: crate::budgets::Purses,
     /// How many calls each recent revocation cut, for its receipt.
     pub(crate) cuts: moka::sync::Cache<RevocationId, u64>,
 }
 
 impl ZoneHandle {
-    /// A handle whose view is `view`, and whose log holds the commits up to `recorded`.
-    pub(crate) fn new(id: ZoneId, view: ZoneView, recorded: Revision) -> Self {
+    /// A handle whose view is `view`, and whose log holds the commits up to `recorded`; heartbeats
+    /// count from `now`.
+    pub(crate) fn new(id: ZoneId, view: ZoneView, recorded: Revision, now: Timestamp) -> Self {
         let applied = view.position.revision;
         Self {
             id,
@@ -38,6 +45,8 @@ impl ZoneHandle {
             stuck: AtomicBool::new(false),
             live: Arc::default(),
             secret_uses: SecretUses::default(),
+            leases: Leases::new(now),
+            purses: crate::budgets::Purses::default(),
             cuts: moka::sync::Cache::new(1024),
         }
     }

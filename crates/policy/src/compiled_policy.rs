@@ -45,12 +45,19 @@ impl CompiledPolicy {
     /// Answers a question. It evaluates only the statements whose heads match; it needs less
     /// than 1 MiB of stack and is quick enough for an async worker.
     pub fn ask(&self, question: &Question<'_>) -> Answer {
-        self.decide(question, &self.evaluate(question))
+        self.decide(question, &self.evaluate(question, |_| true))
+    }
+
+    /// Asks only what forbids. It allows unless a forbid matches or fails, holds where an
+    /// approval would lift what matches, and permits nothing by itself: for sessions on the path
+    /// of an authority whose root was asked in full.
+    pub fn ask_forbids(&self, question: &Question<'_>) -> Answer {
+        self.decide_forbids(question, &self.evaluate(question, |s| s.forbids))
     }
 
     /// Answers a question and says how every statement of the slice stands to it.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
-        let outcomes = self.evaluate(question);
+        let outcomes = self.evaluate(question, |_| true);
         let statements = outcomes
             .iter()
             .filter_map(|(statement, outcome)| {
@@ -103,8 +110,12 @@ impl CompiledPolicy {
         self.names.get(statement.policy)
     }
 
-    /// The statements whose heads match, and what became of each.
-    fn evaluate(&self, question: &Question<'_>) -> Vec<(&Statement, Outcome)> {
+    /// The wanted statements whose heads match, and what became of each.
+    fn evaluate(
+        &self,
+        question: &Question<'_>,
+        wanted: impl Fn(&Statement) -> bool,
+    ) -> Vec<(&Statement, Outcome)> {
         let slice: Vec<&Statement> = self
             .index
             .find(
@@ -115,6 +126,7 @@ impl CompiledPolicy {
             )
             .into_iter()
             .filter_map(|position| self.statements.get(position))
+            .filter(|statement| wanted(statement))
             .collect();
         let deferred = |s: &Statement| question.phase == Phase::Mint && s.usage.request;
         let evaluated = |s: &&&Statement| s.condition.is_some() && !deferred(s);

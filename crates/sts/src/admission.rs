@@ -1,7 +1,7 @@
 //! Who is let in: whoever shows a good secret, as long as there is a place.
 
 use caracal_core::ClientAddress;
-use caracal_engine::{AuthenticatedClient, ClientCredentials};
+use caracal_engine::{AuthenticatedClient, CallerCredentials, IssueError};
 use caracal_limits::{Claimant, Place, Source, TurnedAway};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap};
@@ -18,7 +18,9 @@ pub(crate) fn source(extensions: &Extensions) -> Option<Source> {
 
 /// A client that has shown its secret and has a place for its request.
 pub(crate) struct Admitted {
-    pub(crate) credentials: ClientCredentials,
+    pub(crate) credentials: CallerCredentials,
+    /// The thumbprint of the key that the request proves; none: it proves none.
+    pub(crate) key: Option<String>,
     _place: Place,
 }
 
@@ -35,7 +37,7 @@ impl Sts {
         headers: &HeaderMap,
         form: &mut Form,
     ) -> Result<Admitted, Refused> {
-        let (client, credentials) = self.authenticate(extensions, headers, form)?;
+        let (client, credentials) = self.authenticate(extensions, headers, form).await?;
         let claimant = Claimant {
             zone: client.zone.uuid().as_u128(),
             application: client.application.uuid().as_u128(),
@@ -51,16 +53,17 @@ impl Sts {
         })?;
         Ok(Admitted {
             credentials,
+            key: None,
             _place: place,
         })
     }
 
-    fn authenticate(
+    async fn authenticate(
         &self,
         extensions: &Extensions,
         headers: &HeaderMap,
         form: &mut Form,
-    ) -> Result<(AuthenticatedClient, ClientCredentials), Refused> {
+    ) -> Result<(AuthenticatedClient, CallerCredentials), Refused> {
         let credentials = credentials(headers, form).map_err(|refused| {
             // Who shows nothing tries nothing.
             if refused.status == 401 && headers.contains_key(AUTHORIZATION) {
@@ -69,14 +72,23 @@ impl Sts {
                 refused
             }
         })?;
-        match self.engine.check_client(&credentials) {
+        match self.engine.check_caller(&credentials).await {
             Ok(client) => Ok((client, credentials)),
-            Err(_) => {
-                let why = "the client is unknown or its credentials are wrong";
-                let refused = Refused::new(401, "invalid_client", why);
-                let zone = self.engine.find_zone_of_application(&credentials.client_id);
-                Err(self.failed(source(extensions), refused).in_zone(zone))
+            Err(error @ IssueError::InvalidClient) => {
+                let zone = match &credentials {
+                    CallerCredentials::Client(client) => {
+                        self.engine.find_zone_of_application(&client.client_id)
+                    }
+                    CallerCredentials::Session(_) => None,
+                };
+                let refused = self.failed(source(extensions), error.into());
+                Err(refused.in_zone(zone))
             }
+            // A mandate that was good once is no guess.
+            Err(error) => Err(Refused {
+                is_recorded: false,
+                ..error.into()
+            }),
         }
     }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use caracal_core::ZoneId;
 use caracal_engine::{IssueError, RefusedAt};
-use caracal_wire::OauthError;
+use caracal_wire::{Counterexample, OauthError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub(crate) struct Refused {
     pub(crate) code: &'static str,
     pub(crate) description: String,
     pub(crate) gate: Option<&'static str>,
+    /// What is beyond, with `not_narrower`.
+    pub(crate) counterexample: Option<Counterexample>,
     /// When to come back, in seconds, where that is known.
     pub(crate) retry_after: Option<u64>,
     /// The zone that it concerns, as far as that is known.
@@ -40,6 +42,7 @@ impl Refused {
             code,
             description: description.into(),
             gate: None,
+            counterexample: None,
             retry_after: None,
             zone: None,
             is_recorded: false,
@@ -75,6 +78,7 @@ impl Refused {
             error_description: self.description,
             request_id: request_id.to_owned(),
             gate: self.gate.map(str::to_owned),
+            counterexample: self.counterexample,
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -97,8 +101,16 @@ impl From<IssueError> for Refused {
             IssueError::AccessDenied { gate, .. } => Some(*gate),
             _ => None,
         };
+        let counterexample = match &error {
+            IssueError::NotNarrower { resource, scope } => Some(Counterexample {
+                resource: resource.to_string(),
+                scope: scope.to_string(),
+            }),
+            _ => None,
+        };
         Self {
             gate,
+            counterexample,
             // Nobody is known by bad credentials; everybody else's refusals are evidence.
             is_recorded: error != IssueError::InvalidClient,
             ..Self::new(error.status(), error.code(), error.to_string())

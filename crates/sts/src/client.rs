@@ -1,11 +1,12 @@
-//! How a client authenticates: `client_secret_basic` or `client_secret_post`.
+//! How a caller authenticates: `client_secret_basic`, `client_secret_post`, or a session mandate
+//! as a bearer token (RFC 6750) or with a proof (RFC 9449).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use caracal_core::Secret;
-use caracal_engine::ClientCredentials;
-use http::HeaderMap;
+use caracal_engine::{CallerCredentials, ClientCredentials};
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use url::form_urlencoded;
 
 use crate::answer::Refused;
@@ -15,7 +16,7 @@ use crate::form::Form;
 pub(crate) fn credentials(
     headers: &HeaderMap,
     form: &mut Form,
-) -> Result<ClientCredentials, Refused> {
+) -> Result<CallerCredentials, Refused> {
     let named = named_client(form)?;
     let posted = form.take_secret("client_secret");
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -29,30 +30,49 @@ pub(crate) fn credentials(
         (Some(_), Some(_)) => Err(Refused::invalid_request(
             "use the `Authorization` header or `client_secret`, not both",
         )),
+        (Some(value), None) if session_mandate(value).is_some() => {
+            let mandate = session_mandate(value).unwrap_or_default();
+            Ok(CallerCredentials::Session(mandate.to_owned()))
+        }
         (Some(value), None) => {
             let (client_id, secret) = value.to_str().ok().and_then(basic).ok_or_else(|| {
                 Refused::new(
                     401,
                     "invalid_client",
-                    "the `Authorization` header is not HTTP Basic",
+                    "the `Authorization` header is neither HTTP Basic nor a session mandate",
                 )
             })?;
             if named.is_some_and(|named| named != client_id) {
                 let why = "the header and the form name different clients";
                 return Err(Refused::invalid_request(why));
             }
-            Ok(ClientCredentials { client_id, secret })
+            Ok(CallerCredentials::Client(ClientCredentials {
+                client_id,
+                secret,
+            }))
         }
         (None, Some(secret)) => {
             let client_id =
                 named.ok_or_else(|| Refused::invalid_request("`client_id` is required"))?;
-            Ok(ClientCredentials { client_id, secret })
+            Ok(CallerCredentials::Client(ClientCredentials {
+                client_id,
+                secret,
+            }))
         }
         (None, None) => {
             let why = "the client does not authenticate: use HTTP Basic or `client_secret`";
             Err(Refused::new(401, "invalid_client", why))
         }
     }
+}
+
+/// The mandate of `Bearer` or `DPoP` credentials.
+fn session_mandate(value: &HeaderValue) -> Option<&str> {
+    let (scheme, mandate) = value.to_str().ok()?.split_once(' ')?;
+    let is_mandate = ["bearer", "dpop"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    is_mandate.then(|| mandate.trim())
 }
 
 /// `client_id`, or `application_id`, which is accepted in its place.

@@ -49,6 +49,11 @@ fn is_too_long(error: &axum::Error) -> bool {
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// The form of a request that has none.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Self, Refused> {
         let media_type = headers
             .get(CONTENT_TYPE)

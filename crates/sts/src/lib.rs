@@ -6,16 +6,19 @@
 mod admission;
 mod answer;
 mod client;
+mod delegations;
 mod finish;
 mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod introspect;
+mod json_request;
 mod metadata;
 mod metrics;
 mod revoke;
 mod router;
+mod sessions;
 mod token;
 
 pub use router::{StsConfig, router};

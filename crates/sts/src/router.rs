@@ -9,7 +9,7 @@ use caracal_engine::Engine;
 use caracal_limits::{FailureBudget, Turnstile, TurnstileLimits};
 
 use crate::finish::finish;
-use crate::{answer, introspect, metadata, metrics, revoke, token};
+use crate::{answer, delegations, introspect, metadata, metrics, revoke, sessions, token};
 
 /// The largest form that is read: 64 KiB.
 pub(crate) const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -72,6 +72,21 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         )
         .route("/zones/{zone}/jwks.json", get(metadata::jwks))
         .route("/.well-known/jwks.json", get(metadata::jwks_by_query))
+        .route("/v1/sessions", post(sessions::open))
+        .route(
+            "/v1/sessions/{id}",
+            get(sessions::get).delete(sessions::close),
+        )
+        .route("/v1/sessions/{id}/authority", get(sessions::authority))
+        .route("/v1/sessions/{id}/heartbeat", post(sessions::beat))
+        .route("/v1/sessions/{id}/suspend", post(sessions::suspend))
+        .route("/v1/sessions/{id}/resume", post(sessions::resume))
+        .route("/v1/delegations", post(delegations::create))
+        .route(
+            "/v1/delegations/{id}",
+            get(delegations::get).delete(delegations::end),
+        )
+        .route("/v1/delegations/{id}/accept", post(delegations::accept))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))
         .route("/metrics", get(metrics::page))

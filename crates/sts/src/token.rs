@@ -16,14 +16,15 @@ use crate::form::{Form, posted};
 use crate::router::Sts;
 
 const ISSUED_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// The grant that exchanges a mandate for a narrower one (RFC 8693).
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Parameters of grants that this release does not have. Ignoring one would issue another
 /// mandate than the one that was asked for.
-const UNSUPPORTED: [(&str, u16, &str); 7] = [
-    ("session_id", 400, "invalid_grant"),
-    ("delegation_id", 400, "invalid_grant"),
+const UNSUPPORTED: [(&str, u16, &str); 4] = [
     ("approval_id", 400, "invalid_grant"),
-    ("subject_token", 400, "invalid_grant"),
     ("actor_token", 400, "invalid_grant"),
     (
         "authorization_details",
@@ -60,14 +61,7 @@ async fn answer(
     request_id: &str,
 ) -> Result<MandateAnswer, Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
-    match form.find("grant_type") {
-        Some("client_credentials") => {}
-        Some(_) => {
-            let why = "this server issues mandates for `client_credentials`";
-            return Err(Refused::new(400, "unsupported_grant_type", why));
-        }
-        None => return Err(Refused::invalid_request("`grant_type` is required")),
-    }
+    let subject_token = subject_token(&form)?;
     if headers.contains_key("dpop") {
         let why = "sender-constrained mandates are not available yet: leave the `DPoP` header out";
         return Err(Refused::new(400, "invalid_dpop_proof", why));
@@ -80,11 +74,14 @@ async fn answer(
     }
     let admitted = sts.admit(extensions, headers, &mut form).await?;
     let request = IssueRequest {
-        client: admitted.credentials,
+        key: admitted.key,
+        session_id: id(&form, "session_id")?,
+        delegation_id: id(&form, "delegation_id")?,
+        subject_token,
         resources: form.list("resource"),
         scope: form.find("scope").map(str::to_owned),
         ttl_seconds: ttl(&form)?,
-        request_id: request_id.to_owned(),
+        ..IssueRequest::new(admitted.credentials, request_id)
     };
     let issued = sts.engine.issue(request).await?;
     Ok(MandateAnswer {
@@ -94,6 +91,48 @@ async fn answer(
         scope: issued.scope.to_string(),
         issued_token_type: ISSUED_TYPE.to_owned(),
     })
+}
+
+/// The mandate that is exchanged; none for `client_credentials`.
+fn subject_token(form: &Form) -> Result<Option<String>, Refused> {
+    let token = form.find("subject_token").map(str::to_owned);
+    match (form.find("grant_type"), token) {
+        (Some("client_credentials"), None) => Ok(None),
+        (Some("client_credentials"), Some(_)) => {
+            let why = format!("`subject_token` belongs to the grant `{EXCHANGE}`");
+            Err(Refused::invalid_request(why))
+        }
+        (Some(EXCHANGE), Some(token)) => match form.find("subject_token_type") {
+            Some(ISSUED_TYPE | JWT_TYPE) => match form.find("requested_token_type") {
+                None | Some(ISSUED_TYPE | JWT_TYPE) => Ok(Some(token)),
+                Some(_) => {
+                    let why = format!("`requested_token_type` can only be `{ISSUED_TYPE}`");
+                    Err(Refused::invalid_request(why))
+                }
+            },
+            Some(_) => {
+                let why = format!("`subject_token_type` can only be `{ISSUED_TYPE}`");
+                Err(Refused::invalid_request(why))
+            }
+            None => Err(Refused::invalid_request("`subject_token_type` is required")),
+        },
+        (Some(EXCHANGE), None) => Err(Refused::invalid_request("`subject_token` is required")),
+        (Some(_), _) => {
+            let why =
+                format!("this server issues mandates for `client_credentials` and `{EXCHANGE}`");
+            Err(Refused::new(400, "unsupported_grant_type", why))
+        }
+        (None, _) => Err(Refused::invalid_request("`grant_type` is required")),
+    }
+}
+
+/// An id among the parameters. What is none cannot be the caller's.
+fn id<T: std::str::FromStr>(form: &Form, name: &str) -> Result<Option<T>, Refused>
+where
+    T::Err: std::fmt::Display,
+{
+    let parsed = form.find(name).map(str::parse).transpose();
+    parsed.map_err(|error: T::Err| Refused::new(400, "invalid_grant", format!("`{name}`: {error}")))
 }
 
 /// Counts a mint, issued or refused, and the time that it took.

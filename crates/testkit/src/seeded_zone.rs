@@ -13,9 +13,9 @@ use caracal_core::{
     UndeclaredOperation, ZoneId,
 };
 use caracal_engine::{
-    Admin, ApplicationSpec, CallRequest, ClientCredentials, Engine, IssueError, IssueRequest,
-    IssuedMandate, Operator, Permit, ProviderSpec, Query, Refusal, ResourceSpec, Selector,
-    ZoneSpec,
+    Admin, ApplicationSpec, CallRequest, CallerCredentials, ClientCredentials, Engine, IssueError,
+    IssueRequest, IssuedMandate, Operator, Permit, ProviderSpec, Query, Refusal, ResourceSpec,
+    Selector, ZoneSpec,
 };
 
 use crate::TestEngine;
@@ -141,29 +141,27 @@ impl SeededZone {
     }
 
     /// What an application presents.
-    pub fn credentials(&self, application: &str) -> ClientCredentials {
+    pub fn credentials(&self, application: &str) -> CallerCredentials {
         let secret = self
             .secrets
             .get(application)
             .expect("the application was created");
-        ClientCredentials {
+        CallerCredentials::Client(ClientCredentials {
             client_id: self
                 .ids
                 .get(application)
                 .cloned()
                 .expect("the application was created"),
             secret: Secret::new(secret.clone().into_bytes()),
-        }
+        })
     }
 
     /// A request of an application for a mandate.
     pub fn asks(&self, application: &str, resources: &[&str], scope: Option<&str>) -> IssueRequest {
         IssueRequest {
-            client: self.credentials(application),
             resources: resources.iter().map(|text| (*text).to_owned()).collect(),
             scope: scope.map(str::to_owned),
-            ttl_seconds: None,
-            request_id: "req_mint".to_owned(),
+            ..IssueRequest::new(self.credentials(application), "req_mint")
         }
     }
 

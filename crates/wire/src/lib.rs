@@ -14,5 +14,10 @@ pub use admin::*;
 pub use refusal::RefusalBody;
 
 mod oauth;
+mod session;
 
-pub use oauth::{MandateAnswer, OauthError, ServerMetadata};
+pub use oauth::{Counterexample, MandateAnswer, OauthError, ServerMetadata};
+pub use session::{
+    AcceptBody, BlastRadiusView, BudgetBody, ConfirmationBody, DelegationBody, DelegationView,
+    GrantBody, HeartbeatBody, SessionAuthorityView, SessionBody, SessionPathView, SessionView,
+};

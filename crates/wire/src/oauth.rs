@@ -29,6 +29,18 @@ pub struct OauthError {
     /// The gate that denied, with `access_denied`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// What a child or delegation would have beyond its parent, with `not_narrower`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterexample: Option<Counterexample>,
+}
+
+/// One scope that is beyond what it would be taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counterexample {
+    /// The resource.
+    pub resource: String,
+    /// The scope.
+    pub scope: String,
 }
 
 /// What a zone's authorization server says about itself (RFC 8414).

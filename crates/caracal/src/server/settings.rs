@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) master_key_previous_command: Option<String>,
     /// How many days a zone's key signs; none: for ever.
     pub(crate) zone_key_days: Option<u32>,
+    /// How many sessions each zone has alive at a time.
+    pub(crate) max_sessions: usize,
     /// True: resources may ask for loopback and private upstreams.
     pub(crate) allow_private: bool,
 }
@@ -164,6 +166,9 @@ impl Settings {
             is_protected,
             behind_proxy,
             limits,
+            max_sessions: layer
+                .max_sessions
+                .map_or(caracal_engine::DEFAULT_MAX_SESSIONS, |count| count as usize),
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }

@@ -34,6 +34,10 @@ fn claims() -> MandateClaims {
         sid: SessionId::from_uuid(Uuid::from_u128(4)),
         rev: "00.7.00".to_owned(),
         cnf: None,
+        act: None,
+        dlg: Vec::new(),
+        anc: Vec::new(),
+        generation: None,
     }
 }
 

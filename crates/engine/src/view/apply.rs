@@ -61,6 +61,9 @@ impl Loader {
             anchors: super::anchors::Anchors::default(),
             remembered: imbl::HashMap::new(),
             secret_uses: imbl::HashMap::new(),
+            sessions: super::sessions::Sessions::default(),
+            delegations: super::delegations::Delegations::default(),
+            budgets: imbl::HashMap::new(),
             policy: None,
         })
     }
@@ -158,6 +161,19 @@ impl Loader {
                 view.secret_uses
                     .insert(document.id, Arc::new(Stored { version, value }));
             }
+            Kind::Session => {
+                let value = parse(document)?;
+                view.sessions.insert(Stored { version, value });
+            }
+            Kind::Delegation => {
+                let value = parse(document)?;
+                view.delegations.insert(Stored { version, value });
+            }
+            Kind::Budget => {
+                let value = parse(document)?;
+                view.budgets
+                    .insert(document.id, Arc::new(Stored { version, value }));
+            }
         }
         Ok(())
     }
@@ -211,6 +227,11 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         }
         Kind::SecretUse => {
             view.secret_uses.remove(&id);
+        }
+        Kind::Session => view.sessions.remove(id),
+        Kind::Delegation => view.delegations.remove(id),
+        Kind::Budget => {
+            view.budgets.remove(&id);
         }
     }
 }

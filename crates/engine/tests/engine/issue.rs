@@ -1,7 +1,7 @@
 //! Issuing mandates: scopes, resources, lives and clients.
 
 use caracal_core::Secret;
-use caracal_engine::{ClientCredentials, IssueError, ZoneSpec};
+use caracal_engine::{CallerCredentials, ClientCredentials, IssueError, ZoneSpec};
 use caracal_testkit::{SeededZone, TestEngine};
 
 const ALL: &str = "permit (principal in Application::\"anton\", action, resource);";
@@ -186,10 +186,10 @@ async fn only_the_application_with_its_own_secret_is_served() {
         (String::new(), Vec::new()),
     ] {
         let mut asks = zone.asks("anton", &["resource://items"], None);
-        asks.client = ClientCredentials {
+        asks.caller = CallerCredentials::Client(ClientCredentials {
             client_id: id.clone(),
             secret: Secret::new(secret),
-        };
+        });
         assert_eq!(
             code(test.engine.issue(asks).await),
             "invalid_client",

@@ -2,8 +2,8 @@
 
 use caracal_core::{Role, Secret};
 use caracal_engine::{
-    Admin, AdminError, ClientCredentials, EndOfOldSecret, Idempotency, IssueRequest,
-    MAX_OVERLAP_SECONDS,
+    Admin, AdminError, CallerCredentials, ClientCredentials, EndOfOldSecret, Idempotency,
+    IssueRequest, MAX_OVERLAP_SECONDS,
 };
 use caracal_testkit::{SeededZone, TestEngine};
 
@@ -18,10 +18,10 @@ async fn world() -> (TestEngine, SeededZone) {
 /// True when an application gets a mandate with this secret.
 async fn is_good(test: &TestEngine, zone: &SeededZone, secret: &str) -> bool {
     let request = IssueRequest {
-        client: ClientCredentials {
+        caller: CallerCredentials::Client(ClientCredentials {
             client_id: zone.ids["anton"].clone(),
             secret: Secret::from(secret.to_owned()),
-        },
+        }),
         ..zone.asks("anton", &["resource://items"], None)
     };
     test.engine.issue(request).await.is_ok()

@@ -14,8 +14,8 @@ use caracal_core::{
 use caracal_crypto::{Keyring, MasterKey};
 use caracal_egress::{Egress, EgressRules};
 use caracal_engine::{
-    Admin, ApplicationSpec, ClientCredentials, Clock, Engine, EngineConfig, IssueRequest, Operator,
-    ProviderSpec, Query, ResourceSpec, ZoneSpec,
+    Admin, ApplicationSpec, CallerCredentials, ClientCredentials, Clock, Engine, EngineConfig,
+    IssueRequest, Operator, ProviderSpec, Query, ResourceSpec, ZoneSpec,
 };
 use caracal_gateway::{Gateway, GatewayConfig};
 use caracal_testkit::MemoryStore;
@@ -116,6 +116,7 @@ fn resource(name: &str, upstream: SocketAddr, provider: Option<&str>) -> Resourc
         undeclared: UndeclaredOperation::Deny,
         enforcement: Enforcement::Gateway,
         allow_private: true,
+        max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
         upstream_ca: None,
         upstream_protocol: caracal_core::UpstreamProtocol::Auto,
         mandate_in: Vec::new(),
@@ -190,18 +191,19 @@ impl World {
 
     /// A mandate for these resources, with all their scopes.
     pub(crate) async fn mandate(&self, resources: &[&str]) -> String {
+        let client = ClientCredentials {
+            client_id: self.client.0.clone(),
+            secret: self.client.1.clone().into(),
+        };
         let request = IssueRequest {
-            client: ClientCredentials {
-                client_id: self.client.0.clone(),
-                secret: self.client.1.clone().into(),
-            },
             resources: resources
                 .iter()
                 .map(|name| format!("resource://{name}"))
                 .collect(),
-            scope: None,
-            ttl_seconds: None,
-            request_id: self.engine.new_request_id(),
+            ..IssueRequest::new(
+                CallerCredentials::Client(client),
+                self.engine.new_request_id(),
+            )
         };
         match self.engine.issue(request).await {
             Ok(issued) => issued.text,

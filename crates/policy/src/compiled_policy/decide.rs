@@ -58,6 +58,27 @@ impl CompiledPolicy {
         outcomes: &[(&Statement, Outcome)],
     ) -> Answer {
         let votes = Votes::count(outcomes, question.enforcement);
+        let decided = decide(&votes, question.approval.is_some());
+        self.answer(&votes, outcomes, decided)
+    }
+
+    /// The same where nothing needs to permit.
+    pub(super) fn decide_forbids(
+        &self,
+        question: &Question<'_>,
+        outcomes: &[(&Statement, Outcome)],
+    ) -> Answer {
+        let votes = Votes::count(outcomes, question.enforcement);
+        let decided = decide_forbids(&votes, question.approval.is_some());
+        self.answer(&votes, outcomes, decided)
+    }
+
+    fn answer(
+        &self,
+        votes: &Votes<'_>,
+        outcomes: &[(&Statement, Outcome)],
+        (effect, determining, obligations): Decided<'_>,
+    ) -> Answer {
         let errors = outcomes
             .iter()
             .filter_map(|(statement, outcome)| match outcome {
@@ -71,18 +92,17 @@ impl CompiledPolicy {
                 _ => None,
             })
             .collect();
-        let (effect, determining, obligations) = decide(&votes, question.approval.is_some());
         Answer {
             effect,
-            determining: self.names_of(determining),
-            deferred: self.names_of(votes.deferred),
+            determining: self.names_of(&determining),
+            deferred: self.names_of(&votes.deferred),
             errors,
             obligations,
         }
     }
 
     /// The policies of these statements, each once and in order.
-    fn names_of(&self, statements: Vec<&Statement>) -> Vec<Name> {
+    fn names_of(&self, statements: &[&Statement]) -> Vec<Name> {
         let mut positions: Vec<usize> = statements.iter().map(|s| s.policy).collect();
         // Names are in order, so positions are.
         positions.sort_unstable();
@@ -95,15 +115,43 @@ impl CompiledPolicy {
     }
 }
 
-fn decide<'p>(votes: &Votes<'p>, approved: bool) -> (Effect, Vec<&'p Statement>, Obligations) {
-    let deny = |reason, why: &[&'p Statement]| {
-        (Effect::Deny(reason), why.to_vec(), Obligations::default())
-    };
+/// The effect, what determined it, and what comes with it.
+type Decided<'p> = (Effect, Vec<&'p Statement>, Obligations);
+
+fn deny<'p>(reason: DenyReason, why: &[&'p Statement]) -> Decided<'p> {
+    (Effect::Deny(reason), why.to_vec(), Obligations::default())
+}
+
+/// What denies, whatever permits.
+fn find_denial<'p>(votes: &Votes<'p>) -> Option<Decided<'p>> {
     if !votes.faults.is_empty() {
-        return deny(DenyReason::Fault, &votes.faults);
+        return Some(deny(DenyReason::Fault, &votes.faults));
     }
     if !votes.forbids.is_empty() {
-        return deny(DenyReason::Forbidden, &votes.forbids);
+        return Some(deny(DenyReason::Forbidden, &votes.forbids));
+    }
+    None
+}
+
+fn decide_forbids<'p>(votes: &Votes<'p>, approved: bool) -> Decided<'p> {
+    if let Some(denial) = find_denial(votes) {
+        return denial;
+    }
+    let held = votes.held_forbids.clone();
+    let obligations = Obligations {
+        approval: held.iter().filter_map(|s| s.obligation.approval).max(),
+        ..Obligations::default()
+    };
+    if held.is_empty() || approved {
+        (Effect::Allow, Vec::new(), obligations)
+    } else {
+        (Effect::Hold, held, obligations)
+    }
+}
+
+fn decide<'p>(votes: &Votes<'p>, approved: bool) -> Decided<'p> {
+    if let Some(denial) = find_denial(votes) {
+        return denial;
     }
     let plain = !votes.permits.is_empty() || !votes.possible.is_empty();
     if !plain && votes.held_permits.is_empty() {

@@ -114,6 +114,9 @@ pub(crate) struct SettingsLayer {
     /// Days until a zone's signing key is replaced by itself; 0: never [env: CARACAL_ZONE_KEY_DAYS; default: 90]
     #[arg(long, value_name = "DAYS")]
     pub(crate) zone_key_days: Option<u32>,
+    /// Sessions that each zone has alive at a time [env: CARACAL_MAX_SESSIONS; default: 100000]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_sessions: Option<u32>,
     /// Resources may ask for loopback and private upstreams [env: CARACAL_ALLOW_PRIVATE; default: true for `up`, false for `serve`]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private: Option<bool>,
@@ -217,6 +220,7 @@ impl SettingsLayer {
             sts_places: count("CARACAL_STS_PLACES")?,
             master_key_previous_command: text("CARACAL_MASTER_KEY_PREVIOUS_COMMAND"),
             zone_key_days: count("CARACAL_ZONE_KEY_DAYS")?,
+            max_sessions: count("CARACAL_MAX_SESSIONS")?,
             allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
         })
     }
@@ -264,6 +268,7 @@ impl SettingsLayer {
                 .master_key_previous_command
                 .or(weaker.master_key_previous_command),
             zone_key_days: self.zone_key_days.or(weaker.zone_key_days),
+            max_sessions: self.max_sessions.or(weaker.max_sessions),
             allow_private: self.allow_private.or(weaker.allow_private),
         }
     }
@@ -336,6 +341,7 @@ impl SettingsLayer {
                 "zone-key-days",
                 self.zone_key_days.map(|days| days.to_string()),
             ),
+            ("max-sessions", count(self.max_sessions)),
             ("allow-private", truth(self.allow_private)),
         ];
         let said = all

@@ -171,6 +171,7 @@ fn flags_survive_the_way_to_another_process() {
     use clap::{Args, Command, FromArgMatches};
     let layer = SettingsLayer {
         doors: Some(vec!["sts".to_owned(), "gateway".to_owned()]),
+        max_sessions: Some(17),
         allow_private: Some(false),
         max_connections: Some(7),
         drain_seconds: Some(5),

@@ -1,0 +1,238 @@
+//! Who speaks to the STS: an application by its own credentials, or whoever holds the mandate
+//! of a session.
+
+use std::sync::Arc;
+
+use caracal_core::{
+    Anchor, Application, ApplicationId, Decision, Event, EventType, RefusalCode, Role, RoleScope,
+    Session, SessionId, ZoneId,
+};
+
+use crate::chain::Chain;
+use crate::view::{Stored, ZoneView};
+use crate::zone_handle::ZoneHandle;
+use crate::{Admin, AuthenticatedClient, ClientCredentials, Engine, IssueError, Operator};
+
+/// What a caller presents.
+pub enum CallerCredentials {
+    /// An application's own.
+    Client(ClientCredentials),
+    /// A session mandate: good for this one session.
+    Session(String),
+}
+
+/// An authenticated caller.
+pub(crate) struct Caller {
+    pub(crate) handle: Arc<ZoneHandle>,
+    pub(crate) view: Arc<ZoneView>,
+    pub(crate) application: ApplicationId,
+    /// The only session that it may act for; none: every session of the application.
+    pub(crate) session: Option<SessionId>,
+    /// The thumbprint of the key that it has proved to have.
+    pub(crate) key: Option<String>,
+}
+
+impl Engine {
+    /// Finds out who calls. `key` is the thumbprint of the key that the request proves.
+    pub(crate) async fn authenticate_caller(
+        &self,
+        credentials: &CallerCredentials,
+        key: Option<&str>,
+    ) -> Result<Caller, IssueError> {
+        let key = key.map(str::to_owned);
+        match credentials {
+            CallerCredentials::Client(presented) => {
+                let client = self
+                    .authenticate_client(presented)
+                    .map_err(|_| IssueError::InvalidClient)?;
+                Ok(Caller {
+                    handle: client.handle,
+                    view: client.view,
+                    application: client.application,
+                    session: None,
+                    key,
+                })
+            }
+            CallerCredentials::Session(text) => self.authenticate_session(text, key).await,
+        }
+    }
+
+    async fn authenticate_session(
+        &self,
+        text: &str,
+        key: Option<String>,
+    ) -> Result<Caller, IssueError> {
+        let opened = self.open_mandate(text).await.map_err(|code| match code {
+            RefusalCode::FeedStale => behind(),
+            _ => IssueError::InvalidClient,
+        })?;
+        let claims = opened.claims();
+        let view = opened.handle.view();
+        let held = view.sessions.find(claims.sid);
+        let Some(held) = held.filter(|_| claims.is_of_session()) else {
+            return Err(IssueError::InvalidClient);
+        };
+        if Chain::of(claims)
+            .find_dead(&view, opened.decided_on)
+            .is_some()
+        {
+            return Err(IssueError::InvalidGrant(
+                "the session of this mandate has ended".to_owned(),
+            ));
+        }
+        if claims.generation != Some(held.value.generation) {
+            return Err(IssueError::stale_generation(held.value.generation));
+        }
+        let (application, session) = (claims.client_id, claims.sid);
+        Ok(Caller {
+            handle: Arc::clone(&opened.handle),
+            view,
+            application,
+            session: Some(session),
+            key,
+        })
+    }
+
+    /// Who these credentials belong to, for what is bounded by application.
+    ///
+    /// # Errors
+    /// When they are nobody's.
+    pub async fn check_caller(
+        &self,
+        presented: &CallerCredentials,
+    ) -> Result<AuthenticatedClient, IssueError> {
+        let caller = self.authenticate_caller(presented, None).await?;
+        Ok(AuthenticatedClient {
+            zone: caller.handle.id,
+            application: caller.application,
+        })
+    }
+}
+
+impl Engine {
+    /// Records that a caller was refused, and refuses.
+    pub(crate) async fn deny<T>(
+        &self,
+        caller: &Caller,
+        mut event: Event,
+        error: IssueError,
+    ) -> Result<T, IssueError> {
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(error.code().to_owned());
+        let recorded = self.record(&caller.handle, event).await;
+        recorded
+            .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;
+        Err(error)
+    }
+}
+
+impl Caller {
+    pub(crate) fn zone(&self) -> ZoneId {
+        self.handle.id
+    }
+
+    /// The frame of a change that this caller makes.
+    pub(crate) fn admin(&self, request_id: &str) -> Admin {
+        // The label keeps the idempotency keys of callers apart.
+        let label = match self.session {
+            Some(session) => session.to_string(),
+            None => self.application.to_string(),
+        };
+        let operator = Operator::new(label, Role::Viewer, RoleScope::Zone(self.zone()));
+        Admin::new(operator, request_id)
+    }
+
+    /// An event of what this caller asks for.
+    pub(crate) fn event(&self, engine: &Engine, event_type: EventType, admin: &Admin) -> Event {
+        let mut event = engine.event(self.zone(), event_type, &admin.request_id);
+        event.application = Some(self.application);
+        event.session = self.session;
+        event
+    }
+
+    /// The caller's application.
+    pub(crate) fn own_application<'v>(
+        &self,
+        view: &'v ZoneView,
+    ) -> Result<&'v Arc<Stored<Application>>, IssueError> {
+        let zone = Anchor::Zone(self.zone());
+        if view.is_revoked(zone) {
+            return Err(IssueError::ZoneFrozen);
+        }
+        if view.is_revoked(Anchor::Application(self.application)) {
+            let why = "the application is revoked";
+            return Err(IssueError::denied("revocation", why));
+        }
+        view.applications
+            .find_by_id(self.application.uuid())
+            .ok_or(IssueError::InvalidClient)
+    }
+
+    /// The session that a request is about: the named one, or the caller's own.
+    pub(crate) fn session_named(
+        &self,
+        named: Option<SessionId>,
+    ) -> Result<Option<SessionId>, IssueError> {
+        match (self.session, named) {
+            (Some(own), Some(named)) if own != named => Err(IssueError::InvalidGrant(
+                "a session mandate is good for its own session only".to_owned(),
+            )),
+            (own, named) => Ok(own.or(named)),
+        }
+    }
+
+    /// A session of this caller's application that the caller may act under, in this view.
+    pub(crate) fn own_session<'v>(
+        &self,
+        view: &'v ZoneView,
+        id: SessionId,
+    ) -> Result<&'v Arc<Stored<Session>>, IssueError> {
+        let held = view.sessions.find(id);
+        // One of another application looks like none at all.
+        let held = held
+            .filter(|held| held.value.application == self.application)
+            .ok_or_else(|| IssueError::InvalidGrant(format!("no session `{id}`")))?;
+        self.check_key(&held.value)?;
+        Ok(held)
+    }
+
+    /// A session that the caller may end: its own, one below it, or one of its application.
+    pub(crate) fn session_to_end<'v>(
+        &self,
+        view: &'v ZoneView,
+        id: SessionId,
+    ) -> Result<&'v Arc<Stored<Session>>, IssueError> {
+        let Some(own) = self.session.filter(|own| *own != id) else {
+            return self.own_session(view, id);
+        };
+        self.own_session(view, own)?;
+        let none = || IssueError::InvalidGrant(format!("no session `{id}`"));
+        let target = view.sessions.find(id).ok_or_else(none)?;
+        let mut above = target.value.parent;
+        while let Some(parent) = above {
+            if parent == own {
+                return Ok(target);
+            }
+            above = view.sessions.find(parent).and_then(|s| s.value.parent);
+        }
+        Err(none())
+    }
+
+    /// Under a session that is bound to a key, only that key acts.
+    pub(crate) fn check_key(&self, session: &Session) -> Result<(), IssueError> {
+        match &session.cnf {
+            Some(bound) if self.key.as_deref() != Some(bound.jkt.as_str()) => {
+                Err(IssueError::InvalidProof(format!(
+                    "`{}` is bound to a key: prove it with a `DPoP` header",
+                    session.id
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// This node has not seen yet what a mandate was decided on.
+pub(crate) fn behind() -> IssueError {
+    IssueError::Unavailable("this node is behind; try again".to_owned())
+}

@@ -1,0 +1,282 @@
+//! Opening a session, also below another.
+
+use std::collections::BTreeSet;
+
+use caracal_core::{
+    Anchor, Authority, Confirmation, EventType, Kind, Label, Session, SessionId, SessionStatus,
+    SubjectId, Version, ZoneId,
+};
+use caracal_store::Read;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN, MAX_SESSION_LABELS,
+    MAX_SESSION_SECONDS,
+};
+use crate::caller::Caller;
+use crate::change::Change;
+use crate::path::{AuthorityPath, MAX_SESSION_DEPTH};
+use crate::view::{Stored, ZoneView};
+use crate::{CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate};
+
+/// A request for a session.
+#[derive(Default)]
+pub struct OpenSession {
+    /// The labels, among what the application is registered for.
+    pub labels: BTreeSet<Label>,
+    /// The wanted life in seconds; a longer one is shortened.
+    pub ttl_seconds: Option<u32>,
+    /// After how many seconds without a heartbeat it ends.
+    pub heartbeat_seconds: Option<u32>,
+    /// The session that it is a part of.
+    pub parent_id: Option<SessionId>,
+    /// What it may do at most.
+    pub authority: Option<Authority>,
+    /// The user that it works for, whose proof was checked.
+    pub subject: Option<SubjectId>,
+    /// The key that it is bound to.
+    pub cnf: Option<Confirmation>,
+    /// How many calls it and everything below it may make.
+    pub calls: Option<u64>,
+    /// The client's key for this write.
+    pub idempotency: Option<Idempotency>,
+    /// The id for events.
+    pub request_id: String,
+}
+
+/// A session that was opened.
+pub struct OpenedSession {
+    /// The zone.
+    pub zone: ZoneId,
+    /// The session.
+    pub session: Session,
+    /// What its holder proves itself with.
+    pub mandate: IssuedMandate,
+}
+
+impl Engine {
+    /// Opens a session. Its event is in the ledger before this returns.
+    ///
+    /// # Errors
+    /// See [`IssueError`]; nothing was opened.
+    pub async fn open_session(
+        &self,
+        credentials: &CallerCredentials,
+        key: Option<&str>,
+        request: OpenSession,
+    ) -> Result<OpenedSession, IssueError> {
+        let caller = self.authenticate_caller(credentials, key).await?;
+        let mut admin = caller.admin(&request.request_id);
+        admin.idempotency = request.idempotency.clone();
+        let opened = self.write_as(caller.zone(), &admin, |view| {
+            self.plan_session(view, &caller, &request)
+        });
+        let session = match opened.await {
+            Ok(session) => session,
+            Err(error) => {
+                let mut event = caller.event(self, EventType::SessionDenied, &admin);
+                event.parent = request.parent_id;
+                return self.deny(&caller, event, error).await;
+            }
+        };
+        let mandate = self
+            .issue_session_mandate(&caller, session.id, None, &request.request_id)
+            .await?;
+        Ok(OpenedSession {
+            zone: caller.zone(),
+            session,
+            mandate,
+        })
+    }
+
+    fn plan_session(
+        &self,
+        view: &ZoneView,
+        caller: &Caller,
+        request: &OpenSession,
+    ) -> Result<(Change, Session), IssueError> {
+        let zone = caller.zone();
+        let now = self.now();
+        check_spec(request)?;
+        let application = caller.own_application(view)?;
+        let unregistered = request
+            .labels
+            .iter()
+            .find(|label| !application.value.labels.contains(*label));
+        if let Some(label) = unregistered {
+            let why = format!(
+                "`{}` is not registered for the label `{label}`",
+                application.value.name
+            );
+            return Err(IssueError::conflict("label_not_registered", why));
+        }
+        if view.sessions.len() >= self.config().max_sessions {
+            let why = format!("{} sessions are open in this zone", view.sessions.len());
+            return Err(IssueError::conflict("limit_exceeded", why));
+        }
+        let mut change = Change::of_configuration(view);
+        change.read(
+            Kind::Application,
+            application.value.id.uuid(),
+            application.version,
+        );
+        let parent = match caller.session_named(request.parent_id)? {
+            Some(id) => Some(caller.own_session(view, id)?),
+            None => None,
+        };
+        let id = SessionId::new(now, &self.random());
+        let path = match parent {
+            Some(parent) => {
+                change.read(Kind::Session, parent.value.id.uuid(), parent.version);
+                self.path_of(caller, view, parent.value.id, None)?
+            }
+            None => AuthorityPath::without_session(application.clone(), id),
+        };
+        if let Some(parent) = parent {
+            check_child(view, parent, request)?;
+        }
+        if let Some(authority) = &request.authority {
+            self.check_narrower(view, &path, authority, now)?;
+        }
+        let wanted = request.ttl_seconds.unwrap_or(DEFAULT_SESSION_SECONDS);
+        let wanted = now
+            .checked_add(SignedDuration::from_secs(
+                wanted.min(MAX_SESSION_SECONDS).into(),
+            ))
+            .unwrap_or(now);
+        let expires_at = path.expires_at().map_or(wanted, |end| wanted.min(end));
+        let mut labels = request.labels.clone();
+        labels.extend(parent.iter().flat_map(|p| p.value.labels.iter().cloned()));
+        let session = Session {
+            id,
+            application: application.value.id,
+            parent: parent.map(|p| p.value.id),
+            depth: parent.map_or(0, |p| p.value.depth + 1),
+            created_at: now,
+            expires_at,
+            decided_on: view.position.revision,
+            labels,
+            subject: parent.map_or(request.subject, |p| p.value.subject),
+            authority: request.authority.clone(),
+            heartbeat_seconds: request.heartbeat_seconds,
+            calls: request.calls,
+            generation: 1,
+            fenced: None,
+            status: SessionStatus::Active,
+            cnf: request.cnf.clone(),
+            operator: None,
+        };
+        change.put(Kind::Session, id.uuid(), None, Version::ABSENT, &session)?;
+        let mut event = self.event(zone, EventType::SessionOpened, &request.request_id);
+        event.application = Some(session.application);
+        event.operator = session.operator.clone();
+        event.session = Some(id);
+        event.parent = session.parent;
+        event.subject = session.subject;
+        change.events.push(event);
+        Ok((change, session))
+    }
+
+    /// What must be alive for a new session, and is no object that it reads.
+    pub(crate) fn path_of(
+        &self,
+        caller: &Caller,
+        view: &ZoneView,
+        session: SessionId,
+        by: Option<caracal_core::DelegationId>,
+    ) -> Result<AuthorityPath, IssueError> {
+        AuthorityPath::resolve(view, &caller.handle.leases, self.now(), session, by)
+            .map_err(|broken| broken.into_issue_error(view))
+    }
+}
+
+fn check_spec(request: &OpenSession) -> Result<(), IssueError> {
+    let refuse = |why: &str| Err(IssueError::InvalidRequest(why.to_owned()));
+    if request.ttl_seconds == Some(0) {
+        return refuse("`ttl_seconds` is at least 1");
+    }
+    if request.calls == Some(0) {
+        return refuse("`budget.calls` is at least 1");
+    }
+    if request.labels.len() > MAX_SESSION_LABELS {
+        return Err(IssueError::InvalidRequest(format!(
+            "at most {MAX_SESSION_LABELS} labels"
+        )));
+    }
+    let beats = request.heartbeat_seconds;
+    if beats.is_some_and(|seconds| !HEARTBEAT_SECONDS.contains(&seconds)) {
+        return Err(IssueError::InvalidRequest(format!(
+            "`heartbeat_seconds` is from {} to {}",
+            HEARTBEAT_SECONDS.start(),
+            HEARTBEAT_SECONDS.end()
+        )));
+    }
+    if request.authority.as_ref().is_some_and(Authority::is_empty) {
+        return refuse("`authority` names nothing; leave it out for all that the parent may");
+    }
+    let is_thumbprint = |jkt: &str| {
+        jkt.len() == 43
+            && jkt
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    if request
+        .cnf
+        .as_ref()
+        .is_some_and(|cnf| !is_thumbprint(&cnf.jkt))
+    {
+        return refuse("`cnf.jkt` is a SHA-256 thumbprint in base64url, 43 characters");
+    }
+    Ok(())
+}
+
+fn check_child(
+    view: &ZoneView,
+    parent: &Stored<Session>,
+    request: &OpenSession,
+) -> Result<(), IssueError> {
+    let id = parent.value.id;
+    if parent.value.depth >= MAX_SESSION_DEPTH {
+        let why = format!("sessions are at most {MAX_SESSION_DEPTH} deep");
+        return Err(IssueError::conflict("depth_exceeded", why));
+    }
+    if view.sessions.count_children(id) >= MAX_CHILDREN {
+        let why = format!("`{id}` has {MAX_CHILDREN} children");
+        return Err(IssueError::conflict("fan_out_exceeded", why));
+    }
+    if request.subject.is_some() && request.subject != parent.value.subject {
+        let why = "a child works for its parent's Subject".to_owned();
+        return Err(IssueError::InvalidRequest(why));
+    }
+    Ok(())
+}
+
+impl crate::path::Broken {
+    /// The refusal at the STS.
+    pub(crate) fn into_issue_error(self, view: &ZoneView) -> IssueError {
+        use crate::path::Broken;
+        let why = match self {
+            Self::Dead(Anchor::Zone(_)) if view.is_revoked(Anchor::Zone(view.zone.value.id)) => {
+                return IssueError::ZoneFrozen;
+            }
+            Broken::Suspended(_) => return IssueError::SessionSuspended,
+            Broken::Dead(anchor) => format!("`{anchor}` is unknown, closed or revoked"),
+            Broken::Expired(anchor) => format!("`{anchor}` has expired"),
+            Broken::NotReceiver(id) => format!("`{id}` is not for this session"),
+            Broken::NotAccepted(id) => format!("`{id}` is offered, and nobody has accepted it"),
+        };
+        IssueError::InvalidGrant(why)
+    }
+}
+
+impl Change {
+    /// Adds an object to what the change was decided on.
+    pub(crate) fn read(&mut self, kind: Kind, id: uuid::Uuid, version: Version) {
+        self.reads.push(Read { kind, id, version });
+    }
+}
+
+/// The seconds from one time to a later one; 0 when it is not later.
+pub(crate) fn seconds_until(now: Timestamp, end: Timestamp) -> u32 {
+    u32::try_from(end.duration_since(now).as_secs()).unwrap_or(0)
+}

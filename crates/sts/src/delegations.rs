@@ -1,0 +1,166 @@
+//! Delegations between sessions of workloads.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use caracal_core::{Delegation, Receiver};
+use caracal_engine::{CreateDelegation, RevocationReceipt as Receipt};
+use caracal_wire::{
+    AcceptBody, BudgetBody, DelegationBody, DelegationView, RevocationConfirmation,
+    RevocationReceipt,
+};
+use http::{Extensions, HeaderMap, Method};
+
+use crate::answer::Refused;
+use crate::json_request::{JsonRequest, id};
+use crate::router::Sts;
+use crate::sessions::{authority_of, grants};
+
+pub(crate) async fn create(
+    State(sts): State<Sts>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let parts = (extensions, headers, body);
+    JsonRequest::answer(sts, parts, 201, async |request| {
+        let body: DelegationBody = request.parse()?;
+        let to = match (&body.to_session, &body.to_application) {
+            (Some(session), None) => Receiver::Session(id("to_session", session)?),
+            (None, Some(application)) => Receiver::Application(id("to_application", application)?),
+            _ => {
+                let why = "name one of `to_session` and `to_application`";
+                return Err(Refused::invalid_request(why));
+            }
+        };
+        let via = body.via.as_deref().map(|text| id("via", text));
+        let wanted = CreateDelegation {
+            from: id("from_session", &body.from_session)?,
+            via: via.transpose()?,
+            to,
+            authority: authority_of(&body.authority)?,
+            ttl_seconds: body.ttl_seconds,
+            max_depth: body.max_depth,
+            calls: body.budget.map(|budget| budget.calls),
+            idempotency: request.idempotency(&Method::POST, "/v1/delegations")?,
+            request_id: request.request_id.clone(),
+        };
+        let engine = request.engine();
+        let delegation = engine
+            .create_delegation(request.caller(), request.key(), wanted)
+            .await?;
+        Ok(view(&delegation))
+    })
+    .await
+}
+
+pub(crate) async fn get(
+    State(sts): State<Sts>,
+    Path(delegation): Path<String>,
+    extensions: Extensions,
+    headers: HeaderMap,
+) -> Response {
+    let parts = (extensions, headers, Body::empty());
+    JsonRequest::answer(sts, parts, 200, async |request| {
+        let delegation = id("id", &delegation)?;
+        let engine = request.engine();
+        let delegation = engine
+            .get_delegation(request.caller(), request.key(), delegation)
+            .await?;
+        Ok(view(&delegation))
+    })
+    .await
+}
+
+pub(crate) async fn accept(
+    State(sts): State<Sts>,
+    Path(delegation): Path<String>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let parts = (extensions, headers, body);
+    JsonRequest::answer(sts, parts, 200, async |request| {
+        let delegation = id("id", &delegation)?;
+        let body: AcceptBody = request.parse()?;
+        let engine = request.engine();
+        let delegation = engine
+            .accept_delegation(
+                request.caller(),
+                request.key(),
+                delegation,
+                id("session_id", &body.session_id)?,
+                &request.request_id,
+            )
+            .await?;
+        Ok(view(&delegation))
+    })
+    .await
+}
+
+pub(crate) async fn end(
+    State(sts): State<Sts>,
+    Path(delegation): Path<String>,
+    extensions: Extensions,
+    headers: HeaderMap,
+) -> Response {
+    let parts = (extensions, headers, Body::empty());
+    JsonRequest::answer(sts, parts, 200, async |request| {
+        let delegation = id("id", &delegation)?;
+        let engine = request.engine();
+        let receipt = engine
+            .end_delegation(
+                request.caller(),
+                request.key(),
+                delegation,
+                &request.request_id,
+            )
+            .await?;
+        Ok(receipt_view(receipt))
+    })
+    .await
+}
+
+fn view(delegation: &Delegation) -> DelegationView {
+    let named = match delegation.to {
+        Receiver::Session(id) => Some(id),
+        Receiver::Application(_) => None,
+    };
+    DelegationView {
+        id: delegation.id.to_string(),
+        status: delegation.status.as_str().to_owned(),
+        from_session: delegation.from.to_string(),
+        from_application: delegation.from_application.to_string(),
+        to_session: delegation.receiver.or(named).map(|id| id.to_string()),
+        to_application: delegation.to_application.to_string(),
+        via: delegation.via.map(|id| id.to_string()),
+        authority: grants(&delegation.authority),
+        created_at: delegation.created_at,
+        expires_at: delegation.expires_at,
+        depth: delegation.depth,
+        max_depth: delegation.max_depth,
+        budget: delegation.calls.map(|calls| BudgetBody { calls }),
+    }
+}
+
+fn receipt_view(receipt: Receipt) -> RevocationReceipt {
+    let confirmed = receipt.confirmed_by.into_iter();
+    RevocationReceipt {
+        id: receipt.id.to_string(),
+        revision: receipt.revision.0,
+        confirmed_by: confirmed
+            .map(|node| RevocationConfirmation {
+                node: node.node.to_string(),
+                elapsed_ms: node.elapsed_ms,
+            })
+            .collect(),
+        expired_leases: receipt
+            .expired_leases
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        elapsed_ms: receipt.elapsed_ms,
+        revoked: receipt.revoked,
+        streams_cut: receipt.streams_cut,
+    }
+}
