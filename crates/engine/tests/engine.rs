@@ -25,6 +25,7 @@ mod engine {
     mod revocation;
     mod roles;
     mod secrets;
+    mod sessions;
     mod tokens;
     mod writes;
 }

@@ -140,20 +140,25 @@ impl SeededZone {
         parsed.unwrap_or_else(|| panic!("no `{name}` of this noun in the zone"))
     }
 
-    /// What an application presents.
-    pub fn credentials(&self, application: &str) -> CallerCredentials {
+    /// The secret of an application with its id.
+    pub fn client(&self, application: &str) -> ClientCredentials {
         let secret = self
             .secrets
             .get(application)
             .expect("the application was created");
-        CallerCredentials::Client(ClientCredentials {
+        ClientCredentials {
             client_id: self
                 .ids
                 .get(application)
                 .cloned()
                 .expect("the application was created"),
             secret: Secret::new(secret.clone().into_bytes()),
-        })
+        }
+    }
+
+    /// What an application presents.
+    pub fn credentials(&self, application: &str) -> CallerCredentials {
+        CallerCredentials::Client(self.client(application))
     }
 
     /// A request of an application for a mandate.

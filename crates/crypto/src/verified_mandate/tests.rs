@@ -425,7 +425,7 @@ fn repeated_keys_are_refused() {
 #[test]
 fn what_a_newer_node_adds_is_ignored() {
     let key = key(1);
-    let text = key.with_claim("dlg", json!(["dlg_x"]));
+    let text = key.with_claim("later", json!(["x"]));
     assert_eq!(*key.check(&text, at(NOW)).unwrap().claims(), claims());
 }
 

@@ -170,7 +170,7 @@ async fn a_life_is_shortened_and_never_lengthened() {
 async fn only_the_application_with_its_own_secret_is_served() {
     let test = TestEngine::in_memory().await;
     let zone = test.seed_policy(ALL).await;
-    let berta = zone.credentials("berta");
+    let berta = zone.client("berta");
     for (id, secret) in [
         (zone.ids["anton"].clone(), berta.secret.expose().to_vec()),
         (zone.ids["anton"].clone(), Vec::new()),

@@ -101,7 +101,7 @@ async fn a_client_is_known_only_with_its_secret() {
     let test = TestEngine::in_memory().await;
     let zone = test.seed_policy(ALL).await;
     let engine = &test.engine;
-    let anton = zone.credentials("anton");
+    let anton = zone.client("anton");
     let (id, secret) = (anton.client_id, &zone.secrets["anton"]);
     let check = |client_id: &str, secret: &str| {
         engine.check_client(&ClientCredentials {

@@ -116,7 +116,6 @@ fn resource(name: &str, upstream: SocketAddr, provider: Option<&str>) -> Resourc
         undeclared: UndeclaredOperation::Deny,
         enforcement: Enforcement::Gateway,
         allow_private: true,
-        max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
         upstream_ca: None,
         upstream_protocol: caracal_core::UpstreamProtocol::Auto,
         mandate_in: Vec::new(),
@@ -144,6 +143,7 @@ impl World {
             sts_url: "http://sts.test".to_owned(),
             gateway_url: public_url.clone(),
             allow_private: true,
+            max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
         };
         let store = MemoryStore::new();
         let (state, evidence) = (Arc::new(store.clone()), Arc::new(store));
