@@ -10,6 +10,7 @@
 mod engine {
     mod apply;
     mod calls;
+    mod delegations;
     mod evidence;
     mod history;
     mod idempotency;

@@ -93,7 +93,7 @@ impl Engine {
         }
     }
 
-    /// The sessions of a zone in the order of their ids, which is that of their opening.
+    /// The sessions of a zone in the order of their ids, which is about that of their opening.
     ///
     /// # Errors
     /// Needs the role viewer.

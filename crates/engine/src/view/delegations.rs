@@ -66,7 +66,7 @@ impl Delegations {
             .filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// The delegations after one, in the order of their ids, which is that of their creation.
+    /// The delegations after one, in the order of their ids, which is about that of their creation.
     pub(crate) fn iter_after(
         &self,
         after: Option<DelegationId>,

@@ -59,7 +59,7 @@ impl Sessions {
         self.beating.iter().filter_map(|id| self.by_id.get(id))
     }
 
-    /// The sessions after one, in the order of their ids, which is that of their opening.
+    /// The sessions after one, in the order of their ids, which is about that of their opening.
     pub(crate) fn iter_after(
         &self,
         after: Option<SessionId>,
