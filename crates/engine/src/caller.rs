@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, Application, ApplicationId, Decision, Event, EventType, RefusalCode, Role, RoleScope,
-    Session, SessionId, ZoneId,
+    Anchor, Application, ApplicationId, Decision, Event, EventType, MandateClaims, RefusalCode,
+    Role, RoleScope, Session, SessionId, ZoneId,
 };
 
 use crate::chain::Chain;
@@ -79,6 +79,10 @@ impl Engine {
             return Err(IssueError::InvalidGrant(
                 "the session of this mandate has ended".to_owned(),
             ));
+        }
+        if !is_proved(claims, key.as_deref()) {
+            let why = "the session mandate is bound to a key: prove it with a `DPoP` header";
+            return Err(IssueError::InvalidProof(why.to_owned()));
         }
         if claims.generation != Some(held.value.generation) {
             return Err(IssueError::stale_generation(held.value.generation));
@@ -218,6 +222,11 @@ impl Caller {
         Err(none())
     }
 
+    /// True when a mandate is bound to no key, or to the caller's.
+    pub(crate) fn has_key_of(&self, claims: &MandateClaims) -> bool {
+        is_proved(claims, self.key.as_deref())
+    }
+
     /// Under a session that is bound to a key, only that key acts.
     pub(crate) fn check_key(&self, session: &Session) -> Result<(), IssueError> {
         match &session.cnf {
@@ -230,6 +239,11 @@ impl Caller {
             _ => Ok(()),
         }
     }
+}
+
+fn is_proved(claims: &MandateClaims, key: Option<&str>) -> bool {
+    let bound = claims.cnf.as_ref().map(|cnf| cnf.jkt.as_str());
+    bound.is_none_or(|bound| key == Some(bound))
 }
 
 /// This node has not seen yet what a mandate was decided on.

@@ -76,6 +76,11 @@ impl Engine {
         if claims.is_of_session() {
             return refuse("is a session mandate, which is not exchanged");
         }
+        // Whoever stole a bound mandate cannot exchange it for one that is not.
+        if !caller.has_key_of(claims) {
+            let why = "`subject_token` is bound to a key: prove it with a `DPoP` header";
+            return Err(IssueError::InvalidProof(why.to_owned()));
+        }
         let view = &caller.view;
         if Chain::of(claims)
             .find_dead(view, opened.decided_on)

@@ -680,3 +680,27 @@ async fn a_session_is_there_after_a_start_and_gone_after_its_time() {
         .find_session(zone.id, &test.admin(), opened.session.id);
     assert!(found.is_err());
 }
+
+#[tokio::test]
+async fn a_stolen_bound_mandate_is_not_exchanged() {
+    let (test, zone) = world().await;
+    let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let request = IssueRequest {
+        key: Some(jkt.to_owned()),
+        ..zone.asks("anton", &["resource://items"], None)
+    };
+    let bound = test.engine.issue(request).await.unwrap();
+    let exchange = |key: Option<&str>| IssueRequest {
+        key: key.map(str::to_owned),
+        subject_token: Some(bound.text.clone()),
+        ..IssueRequest::new(zone.credentials("anton"), "req_exchange")
+    };
+    let thief = "1ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    for key in [None, Some(thief)] {
+        let exchanged = test.engine.issue(exchange(key)).await;
+        assert_eq!(code(exchanged), "invalid_dpop_proof");
+    }
+    let own = test.engine.issue(exchange(Some(jkt))).await.unwrap();
+    let opened = test.engine.open_mandate(&own.text).await.unwrap();
+    assert_eq!(opened.claims().cnf.as_ref().unwrap().jkt, jkt);
+}
