@@ -514,7 +514,7 @@ async fn every_bad_form_has_its_own_answer() {
         ("GET", "/oauth/2/token", 405),
         ("PUT", "/oauth/2/revoke", 405),
         ("GET", "/", 404),
-        ("GET", "/v1/sessions", 404),
+        ("GET", "/v1/sessions", 405),
     ] {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let request = http().request(method, format!("{}{path}", stack.sts));

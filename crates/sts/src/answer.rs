@@ -26,7 +26,7 @@ pub(crate) struct Refused {
     pub(crate) description: String,
     pub(crate) gate: Option<&'static str>,
     /// What is beyond, with `not_narrower`.
-    pub(crate) counterexample: Option<Counterexample>,
+    pub(crate) counterexample: Option<Box<Counterexample>>,
     /// When to come back, in seconds, where that is known.
     pub(crate) retry_after: Option<u64>,
     /// The zone that it concerns, as far as that is known.
@@ -78,7 +78,7 @@ impl Refused {
             error_description: self.description,
             request_id: request_id.to_owned(),
             gate: self.gate.map(str::to_owned),
-            counterexample: self.counterexample,
+            counterexample: self.counterexample.map(|found| *found),
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -102,10 +102,10 @@ impl From<IssueError> for Refused {
             _ => None,
         };
         let counterexample = match &error {
-            IssueError::NotNarrower { resource, scope } => Some(Counterexample {
+            IssueError::NotNarrower { resource, scope } => Some(Box::new(Counterexample {
                 resource: resource.to_string(),
                 scope: scope.to_string(),
-            }),
+            })),
             _ => None,
         };
         Self {

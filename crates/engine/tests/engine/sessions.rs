@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use caracal_core::{
-    Anchor, Authority, EventType, RefusalCode, SessionId, SessionKey, SessionStatus,
+    Anchor, Authority, Confirmation, EventType, RefusalCode, SessionId, SessionStatus,
 };
 use caracal_engine::{
     CallerCredentials, IssueError, IssueRequest, IssuedMandate, OpenSession, OpenedSession,
@@ -417,7 +417,7 @@ async fn only_the_key_acts_under_a_session_that_is_bound() {
     let (test, zone) = world().await;
     let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
     let bound = OpenSession {
-        cnf: Some(SessionKey {
+        cnf: Some(Confirmation {
             jkt: jkt.to_owned(),
         }),
         request_id: "req_open".to_owned(),
@@ -429,7 +429,7 @@ async fn only_the_key_acts_under_a_session_that_is_bound() {
     let without = engine.open_session(&anton, None, bound).await;
     assert_eq!(code(without), "invalid_dpop_proof");
     let bound = OpenSession {
-        cnf: Some(SessionKey {
+        cnf: Some(Confirmation {
             jkt: jkt.to_owned(),
         }),
         request_id: "req_open".to_owned(),
