@@ -2,6 +2,7 @@
 
 mod copy;
 mod migrate;
+mod shrink;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub(super) use copy::copy;
+pub(super) use shrink::{enable as enable_shrinking, give_back};
 
 use crate::StoreError;
 
@@ -35,6 +37,8 @@ pub(super) struct Design {
     pub application_id: u32,
     /// The newest format that this release reads.
     pub format: u32,
+    /// True where much is let go: the file then gives its free pages back to the disk.
+    pub shrinks: bool,
     /// (name, SQL) of the migrations up to that format, in refinery's naming.
     pub migrations: &'static [(&'static str, &'static str)],
 }
@@ -43,6 +47,7 @@ pub(super) struct Design {
 pub(super) const STATE: Design = Design {
     application_id: 0x4352_4353,
     format: 1,
+    shrinks: false,
     migrations: &[(
         "V1__documents_and_commits",
         include_str!("../../migrations/state/V1__documents_and_commits.sql"),
@@ -52,6 +57,7 @@ pub(super) const STATE: Design = Design {
 pub(super) const LEDGER: Design = Design {
     application_id: 0x4352_434c,
     format: 2,
+    shrinks: true,
     migrations: &[
         (
             "V1__events_and_heads",
@@ -83,12 +89,18 @@ pub(super) fn open(path: &Path, design: &Design) -> Result<Connection, StoreErro
     }
     let found: u32 =
         pragma(&connection, "user_version").map_err(|error| open_error(path, &error))?;
+    if design.shrinks && found == 0 {
+        shrink::enable(&connection).map_err(|error| open_error(path, &error))?;
+    }
     if found < design.format {
         // Before the file becomes a WAL database, so that the marks stand in the file itself.
         connection
             .pragma_update(None, "application_id", design.application_id)
             .map_err(|error| open_error(path, &error))?;
         migrate::migrate(&mut connection, path, design, found)?;
+    }
+    if design.shrinks && found > 0 {
+        shrink::convert(&connection, path).map_err(|error| open_error(path, &error))?;
     }
     connection
         .pragma_update(None, "journal_mode", "WAL")

@@ -1,6 +1,7 @@
 //! What people search: a copy of the leaves' fields, and the tiles of their trees, in a file
 //! that is rebuilt from the ledger whenever it does not fit it.
 
+mod clean;
 mod file;
 mod follow;
 mod leaf;

@@ -296,6 +296,89 @@ async fn the_space_of_old_leaves_is_used_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_becomes_smaller() {
+    let home = tempfile::tempdir().unwrap();
+    let log = TestLog::new(zone());
+    let store = open(home.path());
+    log.open(&store).await;
+    fill(&store, &log, 8000, 0).await;
+    let pages = || -> i64 {
+        let file = rusqlite::Connection::open(home.path().join("ledger.db")).unwrap();
+        file.query_row("SELECT * FROM pragma_page_count()", [], |row| row.get(0))
+            .unwrap()
+    };
+    let full = pages();
+    prune_to(&store, &log, 7900).await;
+    let left = pages();
+    assert!(left * 2 < full, "{left} pages after {full}");
+    // The disk has it back with the next checkpoint.
+    let size = || {
+        std::fs::metadata(home.path().join("ledger.db"))
+            .unwrap()
+            .len()
+    };
+    for _ in 0..1000 {
+        if size() == u64::try_from(left).unwrap() * 4096 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(size(), u64::try_from(left).unwrap() * 4096);
+    drop(store);
+    check(home.path(), &log, 7900, 8000).await;
+}
+
+type Rows = Vec<(i64, i64, i64, String)>;
+
+/// What an index says about where leaves are.
+fn dump(dir: &Path) -> (Rows, usize) {
+    let index = rusqlite::Connection::open(dir.join("index.db")).unwrap();
+    let rows = "SELECT block, earliest, latest, '' FROM blocks
+                UNION ALL SELECT block, term, 0, 'term' FROM terms
+                UNION ALL SELECT block, first, last, log FROM ranges ORDER BY 1, 2, 3, 4";
+    let mut statement = index.prepare(rows).unwrap();
+    let rows = statement
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .unwrap();
+    let rows: Rows = rows.map(Result::unwrap).collect();
+    let blocks = rows.iter().filter(|row| row.3.is_empty()).count();
+    (rows, blocks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_index_says_of_old_leaves_goes_too() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, other) = (TestLog::new(zone()), TestLog::new(zone()));
+    let store = open(home.path());
+    log.open(&store).await;
+    other.open(&store).await;
+    fill(&store, &log, 1500, 0).await;
+    fill(&store, &other, 20, 0).await;
+    fill(&store, &log, 3000, 100).await;
+    prune_to(&store, &log, 4500).await;
+    drop(store);
+    // It happens beside everything else, at a start and from then on each minute.
+    let store = open(home.path());
+    let mut cleaned = dump(home.path());
+    for _ in 0..1000 {
+        if cleaned.1 == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        cleaned = dump(home.path());
+    }
+    assert_eq!(cleaned.1, 2, "of five blocks two have leaves");
+    assert_eq!(store.read(other.id, 0, 100).await.unwrap().len(), 20);
+    drop(store);
+    check(home.path(), &log, 4500, 4600).await;
+    std::fs::remove_file(home.path().join("index.db")).unwrap();
+    check(home.path(), &log, 4500, 4600).await;
+    assert_eq!(dump(home.path()), cleaned, "as if it were built anew");
+}
+
 /// Not a test of its own: what [`a_death_at_any_step_leaves_what_verifies`] starts and kills.
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {

@@ -10,12 +10,14 @@ const FIRST: (&str, &str) = (
 const OLD: Design = Design {
     application_id: 7,
     format: 1,
+    shrinks: false,
     migrations: &[FIRST],
 };
 
 const NEW: Design = Design {
     application_id: 7,
     format: 3,
+    shrinks: false,
     migrations: &[
         FIRST,
         (
@@ -29,6 +31,7 @@ const NEW: Design = Design {
 const BROKEN: Design = Design {
     application_id: 7,
     format: 3,
+    shrinks: false,
     migrations: &[
         FIRST,
         (
@@ -137,4 +140,53 @@ fn a_copy_is_of_one_moment_while_others_write() {
     assert_eq!(copied.len(), 3001);
     assert!(!copied.contains(&"later".to_owned()));
     assert_eq!(names(&path).len(), 3001 + told.len());
+}
+
+/// Fills a table and empties it again; how many pages the file has before and after.
+fn fill_and_empty(connection: &Connection) -> (u32, u32) {
+    connection
+        .execute_batch(
+            "CREATE TABLE heap (body BLOB);
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 4000)
+             INSERT INTO heap SELECT randomblob(1000) FROM n;",
+        )
+        .unwrap();
+    let full = pragma(connection, "page_count").unwrap();
+    connection
+        .execute_batch("BEGIN; DELETE FROM heap WHERE rowid % 100 > 0")
+        .unwrap();
+    while pragma(connection, "freelist_count").unwrap() > 256 {
+        give_back(connection, 100).unwrap();
+    }
+    connection
+        .execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    (full, pragma(connection, "page_count").unwrap())
+}
+
+#[test]
+fn a_file_that_shrinks_gives_its_pages_back() {
+    let design = Design {
+        shrinks: true,
+        ..OLD
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let fresh = dir.path().join("fresh.db");
+    let (full, left) = fill_and_empty(&open(&fresh, &design).unwrap());
+    assert!(full > 1000 && left < 400, "{full} {left}");
+    let size = std::fs::metadata(&fresh).unwrap().len();
+    assert_eq!(size, u64::from(left) * 4096);
+
+    // One of an older release is made so when it is opened.
+    let old = dir.path().join("old.db");
+    drop(open(&old, &OLD).unwrap());
+    let opened = open(&old, &design).unwrap();
+    let (full, left) = fill_and_empty(&opened);
+    assert!(full > 1000 && left < 400, "{full} {left}");
+    drop(opened);
+    assert_eq!(names(&old), ["kept"]);
+    assert_eq!(
+        pragma(&open(&old, &design).unwrap(), "application_id").unwrap(),
+        7
+    );
 }

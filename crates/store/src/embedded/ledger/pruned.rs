@@ -5,8 +5,13 @@ use caracal_ledger::TileBuilder;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::StoreError;
+use crate::embedded::database;
 use crate::embedded::number::{signed, unsigned};
 use crate::embedded::step::{Step, StepHook};
+
+/// The most pages that a batch gives back to the disk: some more than it frees, so that those of
+/// earlier times go too.
+const FREED: u32 = 128;
 
 /// What stands for the first leaves of a log.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +90,7 @@ pub(super) fn remove(
             tiles.pack(),
             removal.after.seq,
         ))?;
+    database::give_back(&transaction, FREED)?;
     step(Step::BeforePruneCommit);
     transaction.commit()?;
     step(Step::AfterPruneCommit);

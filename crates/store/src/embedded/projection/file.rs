@@ -42,6 +42,7 @@ pub(super) fn open(
         }
     }
     let connection = Connection::open(path)?;
+    database::enable_shrinking(&connection)?;
     configure(&connection)?;
     connection.execute_batch("BEGIN")?;
     connection.execute_batch(SCHEMA)?;

@@ -10,6 +10,7 @@ use caracal_ledger::{LeafHash, leaf_hash};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::watch;
 
+use super::clean::{self, Cleaning};
 use super::file;
 use super::leaf::Indexed;
 use super::pace::Pace;
@@ -58,6 +59,7 @@ pub(super) struct Follower {
     trees: Trees,
     rebuild: Arc<AtomicBool>,
     pace: Pace,
+    cleaning: Cleaning,
 }
 
 impl Follower {
@@ -79,6 +81,7 @@ impl Follower {
             trees: Trees::default(),
             rebuild,
             pace: Pace::default(),
+            cleaning: Cleaning::default(),
         })
     }
 
@@ -125,7 +128,7 @@ impl Follower {
             // Before reading: everything up to here is there to be read.
             let tail = *self.tail.borrow();
             if self.known >= tail {
-                return Ok(());
+                return self.clean(written);
             }
             let begin = Instant::now();
             let known = self.copy_chunk(tail)?;
@@ -136,6 +139,34 @@ impl Follower {
             }
             self.pace.keep(known, tail, begin.elapsed());
         }
+    }
+
+    /// Lets go of what the index says of leaves that are gone.
+    fn clean(&mut self, written: &Nudged) -> Result<(), Fault> {
+        if !self.cleaning.is_due() {
+            return Ok(());
+        }
+        let blocks = clean::find_dirty(&self.index, &self.ledger)?;
+        for blocks in self.cleaning.choose(&blocks) {
+            let mut kept = Chunk::default();
+            for block in blocks {
+                let (first, end) = (*block * BLOCK, (*block + 1) * BLOCK - 1);
+                let end = end.min(signed(self.known));
+                copy(&self.ledger, &mut kept, first - 1, end)?;
+            }
+            let transaction = self
+                .index
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            clean::forget(&transaction, blocks)?;
+            for (number, block) in kept.blocks {
+                block.write(&transaction, number)?;
+            }
+            transaction.commit()?;
+            if written.is_over() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Copies some leaves in one transaction, and says how far it came.
