@@ -11,6 +11,7 @@ mod crash_kills;
 mod databases;
 mod differences;
 mod disk_room;
+mod dpop;
 mod evidence_before_effect;
 mod evidence_export;
 mod evidence_listing;

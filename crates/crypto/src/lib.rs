@@ -33,7 +33,8 @@ mod verified_mandate;
 pub use credential::Credential;
 pub use digest::{constant_time_eq, hex, keyed_digest, sha256, sha256_parts};
 pub use dpop_proof::{
-    DPOP_ALGORITHMS, DpopError, DpopKey, DpopProof, MAX_PROOF_BYTES, UnverifiedProof, mandate_hash,
+    DPOP_ALGORITHMS, DpopError, DpopKey, DpopProof, DpopSigner, MAX_PROOF_BYTES, UnverifiedProof,
+    mandate_hash,
 };
 pub use issuer_hint::find_issuer;
 pub use key_error::KeyError;

@@ -11,7 +11,9 @@ use caracal_core::{
 use crate::chain::Chain;
 use crate::view::{Stored, ZoneView};
 use crate::zone_handle::ZoneHandle;
-use crate::{Admin, AuthenticatedClient, ClientCredentials, Engine, IssueError, Operator};
+use crate::{
+    Admin, AuthenticatedClient, ClientCredentials, Engine, IssueError, OpenedMandate, Operator,
+};
 
 /// What a caller presents.
 pub enum CallerCredentials {
@@ -53,15 +55,24 @@ impl Engine {
                     key,
                 })
             }
-            CallerCredentials::Session(text) => self.authenticate_session(text, key).await,
+            CallerCredentials::Session(text) => {
+                let (caller, opened) = self.authenticate_session(text, key).await?;
+                if !caller.has_key_of(opened.claims()) {
+                    let why =
+                        "the session mandate is bound to a key: prove it with a `DPoP` header";
+                    return Err(IssueError::InvalidProof(why.to_owned()));
+                }
+                Ok(caller)
+            }
         }
     }
 
+    /// Finds out whose session mandate it is. Whether the caller has its key is still to be asked.
     async fn authenticate_session(
         &self,
         text: &str,
         key: Option<String>,
-    ) -> Result<Caller, IssueError> {
+    ) -> Result<(Caller, OpenedMandate), IssueError> {
         let opened = self.open_mandate(text).await.map_err(|code| match code {
             RefusalCode::FeedStale => behind(),
             _ => IssueError::InvalidClient,
@@ -80,24 +91,22 @@ impl Engine {
                 "the session of this mandate has ended".to_owned(),
             ));
         }
-        if !is_proved(claims, key.as_deref()) {
-            let why = "the session mandate is bound to a key: prove it with a `DPoP` header";
-            return Err(IssueError::InvalidProof(why.to_owned()));
-        }
         if claims.generation != Some(held.value.generation) {
             return Err(IssueError::stale_generation(held.value.generation));
         }
         let (application, session) = (claims.client_id, claims.sid);
-        Ok(Caller {
+        let caller = Caller {
             handle: Arc::clone(&opened.handle),
             view,
             application,
             session: Some(session),
             key,
-        })
+        };
+        Ok((caller, opened))
     }
 
-    /// Who these credentials belong to, for what is bounded by application.
+    /// Who these credentials belong to, for what is bounded by application. It does not look at
+    /// keys: each use case does.
     ///
     /// # Errors
     /// When they are nobody's.
@@ -105,7 +114,10 @@ impl Engine {
         &self,
         presented: &CallerCredentials,
     ) -> Result<AuthenticatedClient, IssueError> {
-        let caller = self.authenticate_caller(presented, None).await?;
+        let caller = match presented {
+            CallerCredentials::Client(_) => self.authenticate_caller(presented, None).await?,
+            CallerCredentials::Session(text) => self.authenticate_session(text, None).await?.0,
+        };
         Ok(AuthenticatedClient {
             zone: caller.handle.id,
             application: caller.application,
@@ -224,7 +236,8 @@ impl Caller {
 
     /// True when a mandate is bound to no key, or to the caller's.
     pub(crate) fn has_key_of(&self, claims: &MandateClaims) -> bool {
-        is_proved(claims, self.key.as_deref())
+        let bound = claims.cnf.as_ref().map(|cnf| cnf.jkt.as_str());
+        bound.is_none_or(|bound| self.key.as_deref() == Some(bound))
     }
 
     /// Under a session that is bound to a key, only that key acts.
@@ -239,11 +252,6 @@ impl Caller {
             _ => Ok(()),
         }
     }
-}
-
-fn is_proved(claims: &MandateClaims, key: Option<&str>) -> bool {
-    let bound = claims.cnf.as_ref().map(|cnf| cnf.jkt.as_str());
-    bound.is_none_or(|bound| key == Some(bound))
 }
 
 /// This node has not seen yet what a mandate was decided on.

@@ -10,6 +10,7 @@ use jiff::{Timestamp, Unit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::proof::Proofs;
 use crate::room::RoomGauge;
 use crate::verify::KnownMandate;
 use crate::view::{Loader, PolicyCache};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) zone_names: papaya::HashMap<Name, ZoneId>,
     pub(crate) applications: papaya::HashMap<ApplicationId, ZoneId>,
     pub(crate) verified: moka::sync::Cache<[u8; 32], KnownMandate>,
+    pub(crate) proofs: Proofs,
     /// Events that nobody waits for, until the next few go to the ledger together.
     pub(crate) later: std::sync::Mutex<Vec<Entry>>,
     pub(crate) later_turn: tokio::sync::Mutex<()>,

@@ -29,7 +29,8 @@ const MAX_RECORDED_SCOPE: usize = 4096;
 pub struct IssueRequest {
     /// Who asks.
     pub caller: CallerCredentials,
-    /// The thumbprint of the key that the request proves.
+    /// The thumbprint of the key that the request proves, from [`Engine::prove_caller`]: the
+    /// mandate is bound to it.
     pub key: Option<String>,
     /// The session that it is for; none: one that comes with the mandate.
     pub session_id: Option<SessionId>,

@@ -27,6 +27,12 @@ pub enum IssueError {
     /// The proof of a key is missing, or is another key's.
     #[error("{0}")]
     InvalidProof(String),
+    /// The proof of a key needs a fresh nonce.
+    #[error("the proof needs the nonce of this answer's `DPoP-Nonce` header")]
+    UseDpopNonce,
+    /// The client has its share of something.
+    #[error("{0}")]
+    SlowDown(String),
     /// A gate said no.
     #[error("{why}")]
     AccessDenied {
@@ -94,6 +100,8 @@ impl IssueError {
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
             Self::InvalidProof(_) => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::SlowDown(_) => "slow_down",
             Self::AccessDenied { .. } => "access_denied",
             Self::NotNarrower { .. } => "not_narrower",
             Self::Conflict { code, .. } => code,
@@ -113,7 +121,9 @@ impl IssueError {
             | Self::InvalidScope(_)
             | Self::InvalidTarget(_)
             | Self::InvalidProof(_)
+            | Self::UseDpopNonce
             | Self::UnauthorizedClient => 400,
+            Self::SlowDown(_) => 429,
             Self::AccessDenied { .. } | Self::SessionSuspended | Self::ZoneFrozen => 403,
             Self::NotNarrower { .. } | Self::Conflict { .. } => 409,
             Self::Unavailable(_) => 503,

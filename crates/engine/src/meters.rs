@@ -6,12 +6,18 @@ use std::time::Duration;
 use caracal_store::CommitError;
 use metrics::{Counter, Gauge, Histogram};
 
+use crate::RefusedAt;
+
+const PROOFS: &str = "caracal_dpop_proofs_total";
+
 /// The handles of what many requests touch.
 pub(crate) struct Meters {
     /// Mandates that were verified before.
     pub(crate) cache_hits: Counter,
     /// Mandates whose signature had to be verified.
     pub(crate) cache_misses: Counter,
+    /// Proofs that the Gateway accepted.
+    proofs_at_gateway: Counter,
     /// One question to policy for a mandate.
     pub(crate) policy_mint: Histogram,
     /// One question to policy for a call.
@@ -35,6 +41,7 @@ pub(crate) fn meters() -> &'static Meters {
     METERS.get_or_init(|| Meters {
         cache_hits: metrics::counter!("caracal_mandate_cache_total", "result" => "hit"),
         cache_misses: metrics::counter!("caracal_mandate_cache_total", "result" => "miss"),
+        proofs_at_gateway: metrics::counter!(PROOFS, "door" => "gateway", "result" => "accepted"),
         policy_mint: metrics::histogram!("caracal_policy_decision_seconds", "phase" => "mint"),
         policy_call: metrics::histogram!("caracal_policy_decision_seconds", "phase" => "call"),
         policy_faults: metrics::counter!("caracal_policy_faults_total"),
@@ -77,6 +84,15 @@ pub(crate) struct Waiting(&'static Meters);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.ledger_waiting.decrement(1);
+    }
+}
+
+/// Notes what became of a proof of a key.
+pub(crate) fn proof_checked(door: RefusedAt, result: &'static str) {
+    if door == RefusedAt::Gateway && result == "accepted" {
+        meters().proofs_at_gateway.increment(1);
+    } else {
+        metrics::counter!(PROOFS, "door" => door.as_str(), "result" => result).increment(1);
     }
 }
 

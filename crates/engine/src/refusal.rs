@@ -25,6 +25,15 @@ impl Refusal {
         }
     }
 
+    /// True for what says nothing about the mandate: the client tries again, and there is no
+    /// event of it.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self.code,
+            RefusalCode::UseDpopNonce | RefusalCode::RateLimited | RefusalCode::Overloaded
+        )
+    }
+
     /// Adds the next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

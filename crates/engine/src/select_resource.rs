@@ -6,6 +6,7 @@ use caracal_core::{EventType, Name, RefusalCode, ResourceIdentifier, ZoneId};
 
 use crate::authorize_call::revoked;
 use crate::chain::Chain;
+use crate::proof::unproven;
 use crate::verify::{OpenedMandate, is_for};
 use crate::view::ZoneView;
 use crate::{Engine, Refusal, ResourceEntry};
@@ -63,6 +64,10 @@ impl Engine {
         let found = match chain.find_dead(&view, opened.decided_on) {
             Some(anchor) => {
                 let refusal = revoked(&opened, anchor);
+                Err((refusal.code, refusal.detail))
+            }
+            None if opened.is_unproven() => {
+                let refusal = unproven();
                 Err((refusal.code, refusal.detail))
             }
             None => self.find_target(&opened, &view, selector),

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::Inner;
 use crate::follow::{Appender, Follower};
+use crate::proof::Proofs;
 use crate::room::RoomGauge;
 use crate::view::{Loader, PolicyCache};
 use crate::{AdminError, Clock, Engine, EngineConfig, MissingMasterKey};
@@ -61,6 +62,7 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let records = state.watch();
         let engine = Self(Arc::new(Inner {
+            proofs: Proofs::new(&config),
             config,
             state,
             evidence,

@@ -7,6 +7,7 @@ use caracal_crypto::{MandateError, UnverifiedMandate, VerifiedMandate};
 
 use crate::Engine;
 use crate::meters::meters;
+use crate::proof::Proven;
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 
@@ -19,6 +20,8 @@ pub struct OpenedMandate {
     pub(crate) key: KeyId,
     pub(crate) handle: Arc<ZoneHandle>,
     pub(crate) decided_on: Revision,
+    /// What the proof of its key has shown, where it needs one.
+    pub(crate) proven: Option<Arc<Proven>>,
     /// The trace that its events belong to.
     pub(crate) trace: Option<TraceId>,
 }
@@ -27,6 +30,11 @@ impl OpenedMandate {
     /// What it says.
     pub fn claims(&self) -> &MandateClaims {
         self.mandate.claims()
+    }
+
+    /// True when it is bound to a key and nobody has proved to have that.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.claims().cnf.is_some() && self.proven.is_none()
     }
 
     /// Says which trace the request belongs to; its events will name it.
@@ -104,6 +112,7 @@ impl Engine {
             key,
             handle,
             decided_on,
+            proven: None,
             trace: None,
         })
     }

@@ -20,6 +20,7 @@ mod engine {
     mod mandates;
     mod master_key;
     mod policies;
+    mod proofs;
     mod providers;
     mod refusals;
     mod retention;

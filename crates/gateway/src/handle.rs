@@ -23,6 +23,7 @@ use crate::grpc;
 use crate::mandate::{check_places, find_mandate};
 use crate::meters::{meters, refused as refused_call};
 use crate::own_endpoints::{find_own, metadata_url, reader};
+use crate::proof::{presented, renew_nonce};
 use crate::query::Query;
 use crate::refused::Refused;
 use crate::route::find_route;
@@ -56,8 +57,10 @@ pub(crate) async fn handle(
         metadata: None,
         zone: None,
         is_recorded: false,
+        is_dpop: false,
+        dpop_zone: None,
     };
-    match exchange.answer(parts).await {
+    let mut answer = match exchange.answer(parts).await {
         Ok(answer) => answer,
         Err(refused) => {
             // Over HTTP/2 nothing waits behind a body that nobody reads.
@@ -74,12 +77,21 @@ pub(crate) async fn handle(
                 engine.count_refusal(exchange.zone, RefusedAt::Gateway, refused.reason());
             }
             if is_grpc {
-                return refused.into_grpc_answer(&request_id);
+                refused.into_grpc_answer(&request_id)
+            } else {
+                let close = !is_http2 && connection.is_unread();
+                refused.presented_by_dpop(exchange.is_dpop).into_answer(
+                    &request_id,
+                    exchange.metadata.as_deref(),
+                    close,
+                )
             }
-            let close = !is_http2 && connection.is_unread();
-            refused.into_answer(&request_id, exchange.metadata.as_deref(), close)
         }
+    };
+    if let Some(zone) = exchange.dpop_zone {
+        renew_nonce(&mut answer, gateway.0.engine.dpop_nonce(zone));
     }
+    answer
 }
 
 /// A request under way.
@@ -96,6 +108,10 @@ struct Exchange<'a> {
     zone: Option<ZoneId>,
     /// True where a refusal has an event of its own; others are only counted.
     is_recorded: bool,
+    /// True when the mandate came with the scheme `DPoP`.
+    is_dpop: bool,
+    /// The zone whose nonce the answer carries.
+    dpop_zone: Option<ZoneId>,
 }
 
 impl Exchange<'_> {
@@ -133,14 +149,20 @@ impl Exchange<'_> {
         };
 
         let mut is_recorded = false;
+        let (mut is_dpop, mut dpop_zone) = (false, None);
         let target = async {
             let found = find_mandate(&headers, &query, &is_ours)?;
+            is_dpop = found.is_dpop();
             let opened = engine.open_mandate(&found.text).await;
             let opened = opened.map_err(|code| match code {
                 RefusalCode::MandateInvalid => self.failed(unopened(code)),
                 _ => unopened(code),
             })?;
             let opened = opened.in_trace(trace);
+            dpop_zone = is_dpop.then(|| opened.claims().zone);
+            let shown = presented(&found, &headers, &method, uri.path());
+            let proven = engine.prove_mandate(opened, &shown, self.request_id).await;
+            let opened = proven.inspect_err(|refusal| is_recorded = !refusal.is_passing())?;
             is_recorded = true;
             let target = engine
                 .select_resource(opened, &route.selector, self.request_id)
@@ -152,6 +174,7 @@ impl Exchange<'_> {
         };
         let target = target.await;
         self.is_recorded = is_recorded;
+        (self.is_dpop, self.dpop_zone) = (is_dpop, dpop_zone);
         let target = match target {
             Ok(target) => target,
             Err(refused) => {

@@ -38,6 +38,7 @@ const FROM_ANSWERS: &[&str] = &[
     "clear-site-data",
     "report-to",
     "nel",
+    "dpop-nonce",
 ];
 const PREFIXES_FROM_ANSWERS: &[&str] = &["caracal-", "access-control-"];
 
@@ -281,6 +282,7 @@ mod tests {
             "clear-site-data",
             "report-to",
             "nel",
+            "dpop-nonce",
             "access-control-allow-origin",
             "access-control-allow-credentials",
             "connection",

@@ -24,6 +24,7 @@ mod location;
 mod mandate;
 mod meters;
 mod own_endpoints;
+mod proof;
 mod query;
 mod refused;
 mod route;

@@ -24,17 +24,24 @@ pub(crate) struct Found<'r> {
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'r> {
     Bearer,
+    Dpop,
     Header(&'r str),
     Query(&'r str),
     BasicPassword,
+}
+
+impl Found<'_> {
+    /// True when it came with the scheme `DPoP`.
+    pub(crate) fn is_dpop(&self) -> bool {
+        self.place == Place::Dpop
+    }
 }
 
 /// Finds the one mandate of a request. `is_ours` tells whether a text is a JWT of an issuer
 /// of this instance.
 ///
 /// # Errors
-/// `mandate_missing`, `mandate_invalid` for a scheme that is not spoken, `mandate_misplaced`
-/// for a mandate that stands only where none can.
+/// `mandate_missing`, `mandate_misplaced` for a mandate that stands only where none can.
 pub(crate) fn find_mandate<'r>(
     headers: &'r HeaderMap,
     query: &'r Query<'_>,
@@ -56,10 +63,11 @@ pub(crate) fn find_mandate<'r>(
                     place: Place::Bearer,
                 });
             }
-            Some(("dpop", _)) => {
-                let detail = "mandates are not bound to keys yet";
-                return Err(Refused::code(RefusalCode::MandateInvalid, detail)
-                    .hint("send `Authorization: Bearer MANDATE`"));
+            Some(("dpop", text)) => {
+                return Ok(Found {
+                    text: Cow::Borrowed(text),
+                    place: Place::Dpop,
+                });
             }
             Some(("basic", text)) => basic = basic_credentials(text),
             _ => {}
@@ -123,7 +131,7 @@ pub(crate) fn check_places(
     is_ours: &impl Fn(&str) -> bool,
 ) -> Result<(), Refused> {
     let named = match found.place {
-        Place::Bearer => true,
+        Place::Bearer | Place::Dpop => true,
         Place::BasicPassword => slots.contains(&MandateSlot::BasicPassword),
         Place::Header(own) => slots.iter().any(|slot| is_header(slot, own)),
         Place::Query(own) => slots.iter().any(|slot| is_query(slot, own)),

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use caracal_core::RefusalCode;
-use caracal_engine::{MetricsRefusal, Receipt, Refusal};
+use caracal_engine::{DPOP_ALGORITHMS, MetricsRefusal, Receipt, Refusal};
 use caracal_wire::RefusalBody;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -35,6 +35,8 @@ pub(crate) struct Refused {
     is_for_operators: bool,
     /// An API token was shown that is not good.
     is_bad_token: bool,
+    /// The mandate came with the scheme `DPoP`.
+    is_dpop: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +144,7 @@ impl Refused {
             retry_after: None,
             is_for_operators: false,
             is_bad_token: false,
+            is_dpop: false,
         }
     }
 
@@ -153,6 +156,12 @@ impl Refused {
     /// Adds the receipt of the call that was started before it came to nothing.
     pub(crate) fn with_receipt(mut self, receipt: Receipt) -> Self {
         self.receipt = Some(Box::new(receipt));
+        self
+    }
+
+    /// Says whether the mandate came with the scheme `DPoP`: then the challenge speaks of it.
+    pub(crate) fn presented_by_dpop(mut self, is_dpop: bool) -> Self {
+        self.is_dpop = is_dpop;
         self
     }
 
@@ -198,10 +207,11 @@ impl Refused {
         if let Some(receipt) = self.receipt.as_deref().and_then(receipt_value) {
             headers.insert(RECEIPT, receipt);
         }
-        if let Why::Code(code) = self.why
-            && let Some(challenge) = challenge(code, &self.detail, metadata)
-        {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        if let Why::Code(code) = self.why {
+            let challenge = challenge(code, self.is_dpop, &self.detail, metadata);
+            if let Some(challenge) = challenge {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
         }
         if let Some(allow) = self.allow {
             headers.insert(http::header::ALLOW, HeaderValue::from_static(allow));
@@ -262,16 +272,27 @@ pub(crate) fn receipt_value(receipt: &Receipt) -> Option<HeaderValue> {
     HeaderValue::try_from(receipt.to_string()).ok()
 }
 
-/// The challenge of RFC 6750, with RFC 9728's pointer.
-fn challenge(code: RefusalCode, detail: &str, metadata: Option<&str>) -> Option<HeaderValue> {
+/// The challenge of RFC 6750, or of RFC 9449 where that scheme was used or is needed, with RFC
+/// 9728's pointer.
+fn challenge(
+    code: RefusalCode,
+    is_dpop: bool,
+    detail: &str,
+    metadata: Option<&str>,
+) -> Option<HeaderValue> {
+    let is_dpop = is_dpop || matches!(code, RefusalCode::ProofInvalid | RefusalCode::UseDpopNonce);
     let error = match code {
         // Without any mandate the challenge carries no error (RFC 6750, 3.1).
         RefusalCode::MandateMissing => None,
         RefusalCode::ScopeMissing => Some("insufficient_scope"),
+        RefusalCode::UseDpopNonce => Some("use_dpop_nonce"),
+        RefusalCode::ProofInvalid => Some("invalid_dpop_proof"),
+        RefusalCode::MandateReplayed if is_dpop => Some("invalid_dpop_proof"),
         _ if code.status() == 401 => Some("invalid_token"),
         _ => return None,
     };
-    let mut text = String::from("Bearer realm=\"caracal\"");
+    let scheme = if is_dpop { "DPoP" } else { "Bearer" };
+    let mut text = format!("{scheme} realm=\"caracal\"");
     if let Some(error) = error {
         // What a quoted string may hold, less than RFC 6750 allows.
         let detail: String = detail
@@ -279,6 +300,9 @@ fn challenge(code: RefusalCode, detail: &str, metadata: Option<&str>) -> Option<
             .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
             .collect();
         let _ = write!(text, ", error=\"{error}\", error_description=\"{detail}\"");
+    }
+    if is_dpop {
+        let _ = write!(text, ", algs=\"{}\"", DPOP_ALGORITHMS.join(" "));
     }
     if let Some(metadata) = metadata {
         let _ = write!(text, ", resource_metadata=\"{metadata}\"");
@@ -341,5 +365,34 @@ mod tests {
             assert_eq!(header(&answer, "www-authenticate"), expected, "{code:?}");
             assert_eq!(header(&answer, "connection"), Some("close"));
         }
+    }
+
+    #[test]
+    fn challenges_speak_of_the_scheme_that_is_used_or_needed() {
+        let of = |code: RefusalCode, is_dpop: bool| {
+            let refused = Refused::code(code, "d").presented_by_dpop(is_dpop);
+            let answer = refused.into_answer("req_1", None, false);
+            header(&answer, "www-authenticate").map(str::to_owned)
+        };
+        let dpop = |error: &str| {
+            format!(
+                "DPoP realm=\"caracal\", error=\"{error}\", error_description=\"d\", \
+                 algs=\"ES256 EdDSA RS256 PS256\""
+            )
+        };
+        for (code, is_dpop, error) in [
+            (RefusalCode::UseDpopNonce, true, "use_dpop_nonce"),
+            (RefusalCode::ProofInvalid, true, "invalid_dpop_proof"),
+            // A bound mandate that came as a bearer's.
+            (RefusalCode::ProofInvalid, false, "invalid_dpop_proof"),
+            (RefusalCode::MandateReplayed, true, "invalid_dpop_proof"),
+            (RefusalCode::MandateExpired, true, "invalid_token"),
+            (RefusalCode::ScopeMissing, true, "insufficient_scope"),
+        ] {
+            assert_eq!(of(code, is_dpop), Some(dpop(error)), "{code:?}");
+        }
+        let bearer = of(RefusalCode::MandateReplayed, false).unwrap();
+        assert!(bearer.starts_with("Bearer ") && bearer.contains("invalid_token"));
+        assert_eq!(of(RefusalCode::PolicyDenied, true), None);
     }
 }

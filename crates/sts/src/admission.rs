@@ -30,7 +30,7 @@ impl Sts {
     ///
     /// # Errors
     /// `invalid_client` or `slow_down` for bad credentials; `slow_down` or
-    /// `temporarily_unavailable` when there is no place.
+    /// `temporarily_unavailable` when there is no place; those of [`Self::prove`].
     pub(crate) async fn admit(
         &self,
         extensions: &Extensions,
@@ -51,9 +51,10 @@ impl Sts {
             };
             refused.retry_after(1).in_zone(Some(client.zone))
         })?;
+        let key = self.prove(extensions, client, &credentials).await?;
         Ok(Admitted {
             credentials,
-            key: None,
+            key,
             _place: place,
         })
     }

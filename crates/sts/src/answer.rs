@@ -83,7 +83,10 @@ impl Refused {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Basic realm=\"caracal\", charset=\"UTF-8\"");
+            let challenge = HeaderValue::from_static(match self.code {
+                "use_dpop_nonce" => "DPoP realm=\"caracal\", error=\"use_dpop_nonce\"",
+                _ => "Basic realm=\"caracal\", charset=\"UTF-8\"",
+            });
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         let is_passing = status == StatusCode::SERVICE_UNAVAILABLE;

@@ -10,18 +10,23 @@ use futures_util::FutureExt as _;
 use http::HeaderValue;
 
 use crate::answer::{REQUEST_ID, Refused, RefusedBy};
+use crate::proof::Shown;
 use crate::router::Sts;
 
-pub(crate) async fn finish(State(sts): State<Sts>, request: Request, next: Next) -> Response {
+pub(crate) async fn finish(State(sts): State<Sts>, mut request: Request, next: Next) -> Response {
     let received = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let shown = Shown::note(&mut request);
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = answering.await.unwrap_or_else(|_| {
         // What a panic says may quote what it was working on.
         let id = sts.engine.new_request_id();
         Refused::new(500, "server_error", "the request failed").answer(&sts, &id)
     });
+    if let Some(shown) = shown {
+        shown.renew_nonce(&sts, &mut response);
+    }
     if !response.headers().contains_key(REQUEST_ID)
         && let Ok(id) = HeaderValue::from_str(&sts.engine.new_request_id())
     {

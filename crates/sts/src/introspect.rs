@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::{Refused, json as answer_json};
 use crate::form::{Form, posted};
 use crate::router::Sts;
+use crate::token::token_type;
 
 pub(crate) async fn introspect(
     State(sts): State<Sts>,
@@ -47,7 +48,10 @@ async fn answer(
     })?;
     if let Value::Object(members) = &mut answer {
         members.insert("active".to_owned(), Value::Bool(true));
-        members.insert("token_type".to_owned(), Value::from("Bearer"));
+        members.insert(
+            "token_type".to_owned(),
+            Value::from(token_type(claims.cnf.is_some())),
+        );
     }
     Ok(answer)
 }

@@ -16,6 +16,7 @@ mod introspect;
 mod json_request;
 mod metadata;
 mod metrics;
+mod proof;
 mod revoke;
 mod router;
 mod sessions;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
+use caracal_engine::DPOP_ALGORITHMS;
 use caracal_wire::ServerMetadata;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
@@ -44,6 +45,7 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
         token_endpoint_auth_methods_supported: methods.clone(),
         revocation_endpoint_auth_methods_supported: methods.clone(),
         introspection_endpoint_auth_methods_supported: methods,
+        dpop_signing_alg_values_supported: DPOP_ALGORITHMS.map(str::to_owned).to_vec(),
         service_documentation: None,
     }))
 }

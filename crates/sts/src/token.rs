@@ -62,10 +62,6 @@ async fn answer(
 ) -> Result<MandateAnswer, Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
     let subject_token = subject_token(&form)?;
-    if headers.contains_key("dpop") {
-        let why = "sender-constrained mandates are not available yet: leave the `DPoP` header out";
-        return Err(Refused::new(400, "invalid_dpop_proof", why));
-    }
     for (name, status, code) in UNSUPPORTED {
         if form.find(name).is_some() {
             let why = format!("`{name}` is not available yet");
@@ -83,10 +79,11 @@ async fn answer(
         ttl_seconds: ttl(&form)?,
         ..IssueRequest::new(admitted.credentials, request_id)
     };
+    let is_bound = request.key.is_some();
     let issued = sts.engine.issue(request).await?;
     Ok(MandateAnswer {
         access_token: issued.text,
-        token_type: "Bearer".to_owned(),
+        token_type: token_type(is_bound).to_owned(),
         expires_in: issued.expires_in,
         scope: issued.scope.to_string(),
         issued_token_type: ISSUED_TYPE.to_owned(),
@@ -133,6 +130,11 @@ where
 {
     let parsed = form.find(name).map(str::parse).transpose();
     parsed.map_err(|error: T::Err| Refused::new(400, "invalid_grant", format!("`{name}`: {error}")))
+}
+
+/// How a mandate is presented.
+pub(crate) const fn token_type(is_bound: bool) -> &'static str {
+    if is_bound { "DPoP" } else { "Bearer" }
 }
 
 /// Counts a mint, issued or refused, and the time that it took.

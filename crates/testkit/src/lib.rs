@@ -6,10 +6,12 @@
 pub mod conformance;
 mod fake_clock;
 mod memory_store;
+mod prover;
 mod seeded_zone;
 mod test_engine;
 
 pub use fake_clock::FakeClock;
 pub use memory_store::{AppendFault, CommitFault, MemoryStore, Stalled};
+pub use prover::Prover;
 pub use seeded_zone::SeededZone;
 pub use test_engine::TestEngine;

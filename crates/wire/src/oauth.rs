@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct MandateAnswer {
     /// The mandate.
     pub access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a mandate that is bound to a key (RFC 9449).
     pub token_type: String,
     /// Its life in seconds.
     pub expires_in: u32,
@@ -68,6 +68,8 @@ pub struct ServerMetadata {
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
     /// How clients authenticate to introspect.
     pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// The algorithms that proofs of a client's key may be signed with (RFC 9449).
+    pub dpop_signing_alg_values_supported: Vec<String>,
     /// Where people read about the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,

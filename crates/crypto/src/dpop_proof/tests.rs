@@ -374,6 +374,14 @@ fn what_is_not_three_parts_or_too_long_is_no_proof() {
     assert_eq!(read("..").err(), Some(DpopError::Malformed));
 }
 
+#[test]
+fn what_the_signer_signs_verifies() {
+    let signer = DpopSigner::generate().unwrap();
+    let proof = read(&signer.sign(&claims()).unwrap()).unwrap();
+    assert_eq!(proof.thumbprint(), signer.thumbprint());
+    assert_eq!(proof.jti(), "a");
+}
+
 proptest! {
     #[test]
     fn a_proof_with_any_byte_changed_is_none(place in any::<proptest::sample::Index>(), to in any::<u8>()) {

@@ -5,6 +5,7 @@ use caracal_crypto::{Keyring, MandateSigner, PublicKey, SealContext};
 use jiff::Timestamp;
 
 use crate::StartError;
+use crate::proof::nonce_key;
 
 /// What a zone signs and verifies with.
 pub(crate) struct ZoneKeys {
@@ -12,6 +13,8 @@ pub(crate) struct ZoneKeys {
     signers: Vec<(Timestamp, MandateSigner)>,
     pub(crate) public: Vec<(KeyId, PublicKey)>,
     pub(crate) digest: Secret,
+    /// For the nonces of proofs.
+    pub(crate) nonce: Secret,
 }
 
 impl ZoneKeys {
@@ -47,6 +50,7 @@ impl ZoneKeys {
         Ok(Self {
             signers,
             public,
+            nonce: nonce_key(&digest),
             digest,
         })
     }

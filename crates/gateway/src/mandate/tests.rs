@@ -54,7 +54,7 @@ fn the_mandate_is_found_where_clients_put_it() {
         (
             vec![("authorization", format!("DPoP {OURS}"))],
             none(),
-            "mandate_invalid",
+            "Dpop",
         ),
         (
             vec![("authorization", basic("u", OURS))],

@@ -41,6 +41,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Mandates that were shown to the Gateway, by whether they had been verified before: `hit` or `miss`.",
     ),
     (
+        "caracal_dpop_proofs_total",
+        "Proofs of a client's key, by door and result: `accepted`, `nonce` (a fresh one was asked for), `invalid`, `replayed`, `no_room`.",
+    ),
+    (
         "caracal_policy_faults_total",
         "Policies that could not be evaluated; each denied its request.",
     ),
