@@ -90,6 +90,17 @@ impl Shares {
         application.zip(zone).ok_or(TurnedAway::Overloaded)
     }
 
+    /// True if none of these shares a counter with another.
+    #[cfg(test)]
+    pub(super) fn tells_apart(&self, claimants: &[Claimant]) -> bool {
+        let distinct = |ids: &dyn Fn(&Claimant) -> u128| {
+            let ids: std::collections::HashSet<u128> = claimants.iter().map(ids).collect();
+            let places = ids.iter().map(|id| self.index(*id));
+            places.collect::<std::collections::HashSet<_>>().len() == ids.len()
+        };
+        distinct(&|claimant| claimant.application) && distinct(&|claimant| claimant.zone)
+    }
+
     fn index(&self, id: u128) -> usize {
         let hash = self.hasher.hash_one(id);
         usize::try_from(hash % COUNTERS as u64).unwrap_or_default()
