@@ -3,8 +3,9 @@
 use caracal_crypto::MasterKey;
 use jiff::SignedDuration;
 
-/// Makes a new master key and stores it where the next start finds both it and the one before.
-pub type NewMasterKey = Box<dyn Fn() -> Result<MasterKey, String> + Send + Sync>;
+/// Makes a new master key and stores it where the next start finds it, the one before, and those
+/// older ones that are still needed, which it is told by their public names.
+pub type NewMasterKey = Box<dyn Fn(&[String]) -> Result<MasterKey, String> + Send + Sync>;
 
 /// How keys are cared for.
 #[derive(Default)]

@@ -33,6 +33,10 @@ pub struct MasterKeyStatus {
     pub pending: u64,
     /// The zones in which some are, with how many.
     pub zones: Vec<(Name, u64)>,
+    /// What is sealed under an older key and opens under none, in words. Known once nothing else
+    /// is left to be sealed again.
+    #[serde(default)]
+    pub damaged: Vec<String>,
     /// The older keys that this process has.
     pub older: Vec<OlderMasterKey>,
     /// Since when nothing is sealed under another key, as far as that is known.
@@ -47,6 +51,9 @@ pub struct OlderMasterKey {
     /// How many secrets are sealed under it; at 0 it can be taken away.
     pub sealed: u64,
 }
+
+/// With more that are not sealed again yet, none is said to be damaged.
+const MANY_PENDING: u64 = 1000;
 
 impl Engine {
     /// Which master key seals, and what is sealed under older ones.
@@ -72,6 +79,7 @@ impl Engine {
             sealed: 0,
             pending: 0,
             zones: Vec::new(),
+            damaged: Vec::new(),
             older: ring
                 .older_ids()
                 .into_iter()
@@ -84,7 +92,7 @@ impl Engine {
             status.settled_at = record.settled_at;
         }
         let handles: Vec<_> = self.0.zones.pin().values().cloned().collect();
-        for handle in handles {
+        for handle in &handles {
             let view = handle.view();
             let mut pending = 0;
             for sealed in seals_of(&view) {
@@ -108,6 +116,15 @@ impl Engine {
         if status.pending > 0 {
             status.settled_at = None;
         }
+        // While there are more they are being sealed again, and trying each is too much.
+        if (1..=MANY_PENDING).contains(&status.pending) {
+            let damaged = |view: &ZoneView| seals::damaged_in(view, &ring);
+            status.damaged = handles
+                .iter()
+                .flat_map(|handle| damaged(&handle.view()))
+                .collect();
+            status.damaged.sort();
+        }
         status
     }
 
@@ -129,11 +146,13 @@ impl Engine {
         if !status.can_rotate {
             return Err(AdminError::MasterKeyElsewhere(status.place));
         }
-        if status.pending > 0
-            || self
-                .master_key_record()
-                .is_some_and(|r| r.settled_at.is_none())
-        {
+        // What opens under no key waits for nothing. The keys under which it was sealed stay.
+        let is_open = status.pending > count(&status.damaged);
+        let is_unsettled = || {
+            let record = self.master_key_record();
+            status.pending == 0 && record.is_some_and(|record| record.settled_at.is_none())
+        };
+        if is_open || is_unsettled() {
             let why = format!(
                 "the rotation before is not finished: {} secrets are still to be sealed again; \
                  see `caracal key status`",
@@ -146,12 +165,17 @@ impl Engine {
         }
         let failed = |why: String| AdminError::Unavailable { why, done: false };
         let engine = self.clone();
+        let older = status.older.iter().filter(|key| key.sealed > 0);
+        let needed: Vec<String> = older.map(|key| key.id.clone()).collect();
         // It writes files.
         let made = tokio::task::spawn_blocking(move || {
             let make = engine
                 .key_care()
                 .and_then(|care| care.new_master_key.as_ref());
-            make.map_or_else(|| Err("no new key can be made".to_owned()), |make| make())
+            make.map_or_else(
+                || Err("no new key can be made".to_owned()),
+                |make| make(&needed),
+            )
         });
         let next = made
             .await
@@ -227,4 +251,8 @@ impl Engine {
         let handle = self.zone_handle(ZoneId::INSTANCE)?;
         handle.view().zone.value.master_key.clone()
     }
+}
+
+fn count(damaged: &[String]) -> u64 {
+    u64::try_from(damaged.len()).unwrap_or(u64::MAX)
 }

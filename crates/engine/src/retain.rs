@@ -4,7 +4,7 @@
 //! Leaves go only after an event of their own log has said so, a few at a time, and never the
 //! newest. A log that was left behind, since it was damaged, stays as it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use caracal_core::{Event, EventType, LogKey, PrunedRange, Retention, Revision, Role, ZoneId};
@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 const SPACING: Duration = Duration::from_millis(20);
 /// The most leaves that one event announces.
 const MOST: u64 = 64 * 1024;
+/// The most leaves of a zone that go before it is another zone's turn.
+const TURN: u64 = 1024;
 /// With fewer the announcement waits, at most a day: it is an event itself.
 const FEW: u64 = 256;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
@@ -53,18 +55,10 @@ impl Engine {
 
     /// `recorded` holds how far the logs had come a round ago.
     async fn retain_all(&self, recorded: &mut HashMap<ZoneId, Revision>) {
-        let zones: Vec<ZoneId> = self.0.zones.pin().keys().copied().collect();
+        let mut zones: Vec<ZoneId> = self.0.zones.pin().keys().copied().collect();
+        zones.sort_unstable();
         let mut now = HashMap::with_capacity(zones.len());
-        for zone in zones {
-            let pruned = self.prune_zone(zone).await;
-            // What was announced is looked up in the index: without it everything stays.
-            let failed = pruned
-                .err()
-                .filter(|e| !matches!(e, AdminError::IndexBehind { .. }));
-            if let Some(error) = failed {
-                metrics::counter!("caracal_engine_prune_failures_total").increment(1);
-                tracing::error!(%zone, %error, "old events cannot be let go");
-            }
+        for &zone in &zones {
             let Some(handle) = self.zone_handle(zone) else {
                 continue;
             };
@@ -77,6 +71,20 @@ impl Engine {
             now.insert(zone, handle.recorded());
         }
         *recorded = now;
+        // In turns, so that a zone with much to let go does not hold up the others.
+        let mut turns = VecDeque::from(zones);
+        while let Some(zone) = turns.pop_front() {
+            match self.prune_some(zone).await {
+                Ok(0) => {}
+                Ok(_) => turns.push_back(zone),
+                // What was announced is looked up in the index: without it everything stays.
+                Err(AdminError::IndexBehind { .. }) => {}
+                Err(error) => {
+                    metrics::counter!("caracal_engine_prune_failures_total").increment(1);
+                    tracing::error!(%zone, %error, "old events cannot be let go");
+                }
+            }
+        }
     }
 
     /// Forgets a zone's commits below a revision. Their events are in its log.
@@ -101,15 +109,14 @@ impl Engine {
     pub async fn prune_zone(&self, zone: ZoneId) -> Result<u64, AdminError> {
         let mut count = 0;
         loop {
-            let gone = self.prune_some(zone).await?;
-            count += gone;
-            // More may be waiting behind as many as one event announces.
-            if gone < MOST {
-                return Ok(count);
+            match self.prune_some(zone).await? {
+                0 => return Ok(count),
+                gone => count += gone,
             }
         }
     }
 
+    /// A zone's turn: a part of what can go. 0 when there is no more.
     async fn prune_some(&self, zone: ZoneId) -> Result<u64, AdminError> {
         let Some(handle) = self.zone_handle(zone) else {
             return Ok(0);
@@ -120,12 +127,14 @@ impl Engine {
         };
         let now = self.now();
         let before = retention.cutoff(now);
-        let found = self.evidence().find_prunable(log.id, before, MOST).await?;
-        let Some(found) = found else {
+        let find = |limit| self.evidence().find_prunable(log.id, before, limit);
+        let Some(mut found) = find(TURN).await? else {
             return Ok(0);
         };
         let mut announced = self.announced(zone, log).await?;
         if announced <= found.start {
+            // As many as one event announces.
+            found = find(MOST).await?.unwrap_or(found);
             let waited = now.duration_since(found.oldest).as_secs();
             let is_due = waited > (i64::from(retention.events_days) + 1) * DAY_SECONDS;
             if found.below - found.start < FEW && (found.is_idle || !is_due) {
@@ -140,9 +149,9 @@ impl Engine {
             announced = found.below;
         }
         let below = announced.min(found.below);
-        let mut start = found.start;
-        while start < below && !self.0.closing.is_cancelled() {
-            let next = self.evidence().prune(log.id, below, &log.verifier).await?;
+        let (mut start, end) = (found.start, below.min(found.start + TURN));
+        while start < end && !self.0.closing.is_cancelled() {
+            let next = self.evidence().prune(log.id, end, &log.verifier).await?;
             metrics::counter!("caracal_engine_pruned_events_total")
                 .increment(next.saturating_sub(start));
             start = next.max(start);

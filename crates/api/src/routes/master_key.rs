@@ -48,6 +48,7 @@ fn view(status: MasterKeyStatus) -> MasterKeyView {
                 pending,
             })
             .collect(),
+        damaged: status.damaged,
         older: status
             .older
             .into_iter()

@@ -38,6 +38,11 @@ fn text(view: &MasterKeyView) -> String {
     for zone in &view.zones {
         text.push_str(&format!("  {} in the zone `{}`\n", zone.pending, zone.name));
     }
+    for what in &view.damaged {
+        text.push_str(&format!(
+            "{what} cannot be opened: give the provider's secret again, or delete the provider\n"
+        ));
+    }
     for key in &view.older {
         let state = if key.removable {
             "nothing is sealed under it: take it away, and keep it for as long as you keep backups from before"
@@ -70,6 +75,7 @@ mod tests {
                 name: "acme".to_owned(),
                 pending: 5,
             }],
+            damaged: vec!["the credential of the provider `acme/openai`".to_owned()],
             older: vec![OlderMasterKey {
                 id: "bb".to_owned(),
                 sealed: 5,
@@ -82,6 +88,7 @@ mod tests {
             said.contains("7 secrets") && said.contains("5 in the zone `acme`"),
             "{said}"
         );
+        assert!(said.contains("`acme/openai` cannot be opened"), "{said}");
         assert!(said.contains("older key bb: still needed"), "{said}");
         view.pending = 0;
         view.older[0].sealed = 0;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use caracal_core::Secret;
-use caracal_crypto::{Keyring, MasterKey};
+use caracal_crypto::{Keyring, MasterKey, hex};
 use caracal_engine::NewMasterKey;
 
 use crate::failure::{Context, Failure, Outcome};
@@ -17,7 +17,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// The name of the key file.
 const FILE: &str = "master.key";
-/// The name of the file with the key before.
+/// The name of the file with the keys before, the newest first, one a line.
 const PREVIOUS_FILE: &str = "master.key.previous";
 
 /// The master keys, and what a running server can do about them.
@@ -42,7 +42,9 @@ pub(crate) fn load(settings: &Settings) -> Outcome<MasterKeys> {
     }
     let previous = settings.home.join(PREVIOUS_FILE);
     if previous.exists() {
-        ring = ring.with_older(from_file(&previous)?);
+        for key in all_from_file(&previous)? {
+            ring = ring.with_older(key);
+        }
     }
     let place = if settings.master_key.is_some() {
         "`CARACAL_MASTER_KEY`".to_owned()
@@ -54,7 +56,7 @@ pub(crate) fn load(settings: &Settings) -> Outcome<MasterKeys> {
     let in_file = settings.master_key.is_none() && settings.master_key_command.is_none();
     let home = settings.home.clone();
     let new_key = in_file.then(|| -> NewMasterKey {
-        Box::new(move || rotate_file(&home).map_err(|failure| failure.message))
+        Box::new(move |needed| rotate_file(&home, needed).map_err(|failure| failure.message))
     });
     Ok(MasterKeys {
         ring,
@@ -81,40 +83,49 @@ fn load_current(settings: &Settings) -> Outcome<MasterKey> {
             .hint("restore the key from your backup; without it the data cannot be opened, and `caracal purge` starts anew"));
         }
         let key = MasterKey::generate();
-        write(&path, &key)?;
+        write(&path, std::slice::from_ref(&key))?;
         return Ok(key);
     }
     from_file(&path)
 }
 
 /// Puts a new key into the key file. The old one is on stable storage under its new name before
-/// the file changes, so that an end at any point leaves a home that opens.
-fn rotate_file(home: &Home) -> Outcome<MasterKey> {
+/// the file changes, so that an end at any point leaves a home that opens. With it stay those
+/// before it that are still needed.
+fn rotate_file(home: &Home, needed: &[String]) -> Outcome<MasterKey> {
     let (path, previous) = (home.join(FILE), home.join(PREVIOUS_FILE));
     let held = from_file(&path)?;
+    let mut older = vec![held];
     if previous.exists() {
+        let mut stays = all_from_file(&previous)?;
         // As a rotation that ended between its two steps leaves it.
-        let is_same = from_file(&previous)?.id() == held.id();
-        if !is_same {
+        stays.retain(|key| older.iter().all(|held| held.id() != key.id()));
+        if !stays.iter().all(|key| needed.contains(&hex(&key.id()))) {
             return Err(Failure::new(format!(
                 "`{}` still holds the key of the rotation before: keep it with the backups from \
                  that time and take it away, then rotate again",
                 previous.display()
             )));
         }
+        older.append(&mut stays);
     }
-    write(&previous, &held)?;
+    write(&previous, &older)?;
     let key = MasterKey::generate();
-    write(&path, &key)?;
+    write(&path, std::slice::from_ref(&key))?;
     Ok(key)
 }
 
-fn write(path: &Path, key: &MasterKey) -> Outcome<()> {
-    let mut text = key.to_text().expose().to_vec();
-    text.push(b'\n');
-    let written = replace(path, &text);
-    // The copy that was written; the key's own memory wipes itself.
-    drop(Secret::new(text));
+fn write(path: &Path, keys: &[MasterKey]) -> Outcome<()> {
+    // At once as large as it gets, so that no copy is left behind in growing.
+    let texts: Vec<Secret> = keys.iter().map(MasterKey::to_text).collect();
+    let length = texts.iter().map(|text| text.expose().len() + 1).sum();
+    let mut text = Vec::with_capacity(length);
+    for key in &texts {
+        text.extend_from_slice(key.expose());
+        text.push(b'\n');
+    }
+    let text = Secret::new(text);
+    let written = replace(path, text.expose());
     written.context(format!("`{}` cannot be written", path.display()))
 }
 
@@ -128,6 +139,16 @@ fn from_file(path: &Path) -> Outcome<MasterKey> {
     check_key_file(path)?;
     let text = std::fs::read(path).context(format!("`{}`", path.display()))?;
     parse(&Secret::new(text), &format!("`{}`", path.display()))
+}
+
+fn all_from_file(path: &Path) -> Outcome<Vec<MasterKey>> {
+    check_key_file(path)?;
+    let text = Secret::new(std::fs::read(path).context(format!("`{}`", path.display()))?);
+    let place = format!("`{}`", path.display());
+    let lines = text.expose().trim_ascii().split(|byte| *byte == b'\n');
+    lines
+        .map(|line| parse(&Secret::new(line.to_vec()), &place))
+        .collect()
 }
 
 /// Refuses a key file that others can read.
@@ -283,12 +304,17 @@ mod tests {
             load(&settings).unwrap().ring.older_ids(),
             Vec::<String>::new()
         );
-        let made = first.new_key.unwrap()().unwrap();
+        let made = first.new_key.unwrap()(&[]).unwrap();
         let now = load(&settings).unwrap().ring;
         assert_eq!(now.current_id(), Keyring::new(made).current_id());
-        assert_eq!(now.older_ids(), [before]);
-        let again = load(&settings).unwrap().new_key.unwrap()().err().unwrap();
+        assert_eq!(now.older_ids(), std::slice::from_ref(&before));
+        let rotate = |needed: &[String]| load(&settings).unwrap().new_key.unwrap()(needed);
+        let again = rotate(&[]).err().unwrap();
         assert!(again.contains("take it away"), "{again}");
         assert_eq!(load(&settings).unwrap().ring.current_id(), now.current_id());
+        // One that something damaged is sealed under stays, behind those that came after it.
+        rotate(std::slice::from_ref(&before)).unwrap();
+        let third = load(&settings).unwrap().ring;
+        assert_eq!(third.older_ids(), [now.current_id(), before]);
     }
 }

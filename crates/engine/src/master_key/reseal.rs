@@ -91,11 +91,13 @@ impl Engine {
         let left = self.stale();
         metrics::gauge!("caracal_engine_seals_pending").set(count_of(left));
         if left > 0 {
-            tracing::error!(
-                left,
-                "secrets cannot be opened under any given master key and were left as they are; \
-                 give the secrets of these providers again"
-            );
+            for what in self.describe_master_key().damaged {
+                tracing::error!(
+                    what,
+                    "it cannot be opened under any given master key and was left as it is; \
+                     give the provider's secret again, or delete the provider"
+                );
+            }
             return Ok(());
         }
         self.note_settled().await

@@ -1,8 +1,10 @@
 //! Everything that is sealed in a zone.
 
 use caracal_core::{Provider, SealedSecret, Zone};
+use caracal_crypto::Keyring;
 
-use crate::view::{Remembered, ZoneView};
+use crate::provider_seal::provider_context;
+use crate::view::{Remembered, ZoneKeys, ZoneView};
 
 /// The seals of a zone's own keys.
 pub(super) fn of_zone(zone: &Zone) -> impl Iterator<Item = &SealedSecret> {
@@ -30,4 +32,31 @@ pub(crate) fn seals_of(view: &ZoneView) -> impl Iterator<Item = &SealedSecret> {
     of_zone(&view.zone.value)
         .chain(providers.filter_map(|held| of_provider(&held.value)))
         .chain(remembered.map(|held| of_answer(&held.value)))
+}
+
+/// What is sealed in a zone under an older key and does not open, since its bytes were damaged;
+/// in words, one for each.
+pub(super) fn damaged_in(view: &ZoneView, ring: &Keyring) -> Vec<String> {
+    let zone = &view.zone.value;
+    let is_damaged = |sealed: &SealedSecret, context: &_| {
+        !ring.is_current(sealed) && ring.open(sealed, context).is_err()
+    };
+    let mut damaged = Vec::new();
+    for held in view.providers.iter() {
+        let context = provider_context(zone.id, &held.value);
+        if of_provider(&held.value).is_some_and(|sealed| is_damaged(sealed, &context)) {
+            let (zone, name) = (&zone.name, &held.value.name);
+            damaged.push(format!("the credential of the provider `{zone}/{name}`"));
+        }
+    }
+    let context = ZoneKeys::context(zone.id, "idempotency");
+    for held in view.remembered.values() {
+        if is_damaged(of_answer(&held.value), &context) {
+            let name = &zone.name;
+            damaged.push(format!(
+                "an answer remembered for a day in the zone `{name}`"
+            ));
+        }
+    }
+    damaged
 }

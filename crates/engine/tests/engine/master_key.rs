@@ -229,7 +229,7 @@ async fn a_running_server_takes_a_new_key() {
     let elsewhere = test.engine.rotate_master_key(&test.admin()).await;
     assert!(matches!(elsewhere, Err(AdminError::MasterKeyElsewhere(_))));
     test.engine.set_key_care(KeyCare {
-        new_master_key: Some(Box::new(|| Ok(key(9)))),
+        new_master_key: Some(Box::new(|_| Ok(key(9)))),
         ..KeyCare::default()
     });
     let text = zone
@@ -300,11 +300,36 @@ async fn a_damaged_seal_holds_nothing_else_up_and_is_told() {
         (left.pending, left.older[0].sealed, left.settled_at),
         (1, 1, None)
     );
+    let name = format!("the credential of the provider `{}/key`", left.zones[0].0);
+    assert_eq!(left.damaged, [name]);
+    // A new key waits for nothing that opens under none; and the one that it needs stays.
+    let needed = left.older[0].id.clone();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tell = std::sync::Arc::clone(&told);
+    test.engine.set_key_care(KeyCare {
+        new_master_key: Some(Box::new(move |older| {
+            tell.lock().unwrap().extend_from_slice(older);
+            Ok(key(10))
+        })),
+        ..KeyCare::default()
+    });
+    test.engine.rotate_master_key(&test.admin()).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), std::slice::from_ref(&needed));
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let left = status(&test);
+    assert_eq!((left.pending, left.settled_at), (1, None));
+    let still = |key: &&caracal_engine::OlderMasterKey| key.sealed > 0;
+    let needed_still: Vec<_> = left.older.iter().filter(still).map(|key| &key.id).collect();
+    assert_eq!(needed_still, [&needed]);
     // Given again, it is sealed under the new key.
     let spec = SeededZone::provider("key");
     test.engine
         .update_provider(zone.id, &test.admin(), "key", spec)
         .await
         .unwrap();
-    assert_eq!(status(&test).pending, 0);
+    let done = settled(&test).await;
+    assert_eq!((done.pending, done.damaged.len()), (0, 0));
+    works(&test, &zone).await;
 }

@@ -117,6 +117,36 @@ async fn events_go_when_their_time_is_over_and_are_announced_before() {
     test.engine.close().await;
 }
 
+/// However much one zone has to let go.
+#[tokio::test(flavor = "multi_thread")]
+async fn zones_let_go_in_turns() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = FakeClock::new();
+    let test = TestEngine::embedded(home.path(), OpenOptions::default(), clock).await;
+    let large = test.seed_policy(ALL).await;
+    // Zones have their turns in the order in which they were made.
+    test.clock.advance_seconds(1);
+    let small = test.seed_policy(ALL).await;
+    for zone in [&large, &small] {
+        keep(&test.engine, zone.id, Some(1)).await;
+    }
+    mint(&test, &large, 4000).await;
+    mint(&test, &small, 300).await;
+    test.clock.advance(days(3));
+    let test = test.restart().await;
+    let engine = &test.engine;
+    let of = |zone| async move { pruned(engine, zone).await.1 };
+    while of(small.id).await < 300 {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let gone = of(large.id).await;
+    assert!(gone < 4000, "{gone} of the larger zone went before");
+    while of(large.id).await < 4000 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    test.engine.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_without_anything_but_announcements_announces_no_more() {
     let home = tempfile::tempdir().unwrap();

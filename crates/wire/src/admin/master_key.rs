@@ -24,6 +24,9 @@ pub struct MasterKeyView {
     pub pending: u64,
     /// The zones in which some wait.
     pub zones: Vec<PendingZone>,
+    /// What is sealed under an older key and cannot be opened, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
     /// The older keys that the server has.
     pub older: Vec<OlderMasterKey>,
     /// Since when nothing is sealed under another key.

@@ -15,8 +15,8 @@ use crate::{Prunable, StoreError};
 /// How many rows share a read transaction.
 const CHUNK: i64 = 4096;
 
-/// For each leaf that is asked for, so many rows of any log are looked at.
-const ROWS_PER_LEAF: u64 = 4;
+/// The most rows of any log that are looked at, however few leaves are asked for.
+const MAX_ROWS: u64 = 256 * 1024;
 
 /// What is read of a leaf.
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ impl Search {
             next: start,
             oldest: None,
             is_idle: true,
-            rows_left: limit.saturating_mul(ROWS_PER_LEAF),
+            rows_left: MAX_ROWS,
             at,
             seen: at,
         })
