@@ -23,6 +23,7 @@ mod first_call;
 mod hygiene;
 mod introspection;
 mod keys;
+mod large_bodies;
 mod listings;
 mod log_secrecy;
 mod mandates;

@@ -3,6 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::Stack;
 
 /// An authority of a story's own.
 pub struct Authority {
@@ -31,6 +36,18 @@ impl Authority {
         }
     }
 
+    /// A new one, with a certificate that the stack is to serve; it trusts the authority itself.
+    pub fn serve(stack: &mut Stack) -> Self {
+        let dir = stack.beside().to_owned();
+        let authority = Self::new(&dir, "authority");
+        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        authority.issue(&certificate, &key);
+        stack.set("CARACAL_TLS_CERT", certificate.to_str().unwrap());
+        stack.set("CARACAL_TLS_KEY", key.to_str().unwrap());
+        stack.set("SSL_CERT_FILE", authority.file.to_str().unwrap());
+        authority
+    }
+
     /// Writes a certificate for `localhost` and its key.
     pub fn issue(&self, certificate: &Path, key: &Path) {
         let own = KeyPair::generate().unwrap();
@@ -43,6 +60,19 @@ impl Authority {
         std::fs::write(key, own.serialize_pem()).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// What a TLS client needs that trusts this authority alone.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
+        roots.add(root).unwrap();
+        let provider = rustls::crypto::aws_lc_rs::default_provider().into();
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     /// A client that trusts this authority alone.

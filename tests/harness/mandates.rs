@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::Stack;
+use super::{Authority, Stack};
 
 /// An application with its credentials.
 #[derive(Clone)]
@@ -70,6 +70,12 @@ impl Client {
             gateway: stack.gateway.clone(),
             http: http(),
         }
+    }
+
+    /// The same, over TLS that an authority vouches for.
+    pub fn trusting(mut self, authority: &Authority) -> Self {
+        self.http = authority.http();
+        self
     }
 
     /// Posts a form to the token endpoint with HTTP Basic.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Protected, Raw, RawUpstream, Scrape, Stack, Upstream, curl};
+use crate::harness::{Memory, Protected, Raw, RawUpstream, Scrape, Stack, Upstream, curl};
 
 fn connect(url: &str) -> TcpStream {
     let authority = url.strip_prefix("http://").unwrap();
@@ -16,14 +16,6 @@ fn connect(url: &str) -> TcpStream {
     stream
 }
 
-/// The resident memory of a process, in KiB.
-fn resident(pid: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    let number = line.split_whitespace().nth(1).unwrap();
-    number.parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_disturb_nobody() {
     let is_long = std::env::var_os("CARACAL_TEST_LONG").is_some();
@@ -31,8 +23,7 @@ async fn idle_connections_disturb_nobody() {
     let world = Protected::start().await;
     let mandate = world.mint().await;
     world.call(&mandate).await;
-    let pid = world.stack.pid();
-    let before = resident(pid);
+    let memory = Memory::watch(world.stack.pid());
     let mut idle = Vec::new();
     for n in 0..count {
         let mut stream = connect(&world.stack.gateway);
@@ -46,7 +37,7 @@ async fn idle_connections_disturb_nobody() {
         }
         idle.push(stream);
     }
-    let each = resident(pid).saturating_sub(before) * 1024 / count;
+    let each = memory.growth() / count;
     let begun = Instant::now();
     for _ in 0..100 {
         world.call(&mandate).await;

@@ -20,13 +20,9 @@ struct Secured {
 /// A stack whose doors speak TLS; nothing runs yet.
 fn secured() -> Secured {
     let mut stack = Stack::new();
-    let dir = stack.beside().to_owned();
-    let authority = Authority::new(&dir, "authority");
+    let authority = Authority::serve(&mut stack);
+    let dir = stack.beside();
     let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
-    authority.issue(&certificate, &key);
-    stack.set("CARACAL_TLS_CERT", certificate.to_str().unwrap());
-    stack.set("CARACAL_TLS_KEY", key.to_str().unwrap());
-    stack.set("SSL_CERT_FILE", authority.file.to_str().unwrap());
     stack.set("STORY_KEY", KEY);
     Secured {
         stack,
