@@ -1,7 +1,7 @@
 //! Large bodies pass through and stay nowhere, also when whoever reads them stops.
 
 use std::convert::Infallible;
-use std::net::ToSocketAddrs;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 
 use crate::harness::{Authority, LargeBody, Memory, Progress, Reader, Stack};
@@ -22,9 +22,11 @@ use crate::harness::{Authority, LargeBody, Memory, Progress, Reader, Stack};
 const MIB: u64 = 1024 * 1024;
 /// What the server may take more than before, whatever passes through it.
 const GROWTH: u64 = 32 * MIB;
-/// What may be between sender and reader when the reader stops: here, in the kernel, and in
-/// what both sides' libraries hold.
-const BETWEEN: u64 = 32 * MIB;
+/// What may be between sender and reader when the reader stops. Nearly all of it is the kernel's:
+/// at the server's own end it lets a connection take up to 32 MiB in and 4 MiB out.
+const BETWEEN: u64 = 48 * MIB;
+/// What the kernel holds at the reader's end, in bytes.
+const READERS_BUFFER: u32 = 256 * 1024;
 
 fn length() -> u64 {
     match std::env::var_os("CARACAL_TEST_LONG") {
@@ -59,7 +61,10 @@ struct LargeUpstream {
 
 impl LargeUpstream {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(READERS_BUFFER).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(16).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let sent = Arc::new(Mutex::new(Progress::default()));
         let seen = Arc::new(Mutex::new(None));
@@ -105,9 +110,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Connects to the Gateway, over TLS if it speaks that.
 async fn connect(url: &str, version: Version, authority: Option<&Authority>) -> Box<dyn Stream> {
-    let (_, at) = url.split_once("://").unwrap();
-    let address = at.to_socket_addrs().unwrap().next().unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
+    let port = url.rsplit(':').next().unwrap().parse().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(READERS_BUFFER).unwrap();
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    let stream = socket.connect(address).await.unwrap();
     let Some(authority) = authority else {
         return Box::new(stream);
     };
