@@ -14,6 +14,8 @@ use crate::alarm::Alarm;
 /// How many requests of a connection may be taken back before their answer, within a window.
 const TAKEN_BACK: u32 = 200;
 const WINDOW: Duration = Duration::from_secs(30);
+/// How often it is looked whether requests have ended that others answer.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a connection is doing.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Activity {
 #[derive(Debug)]
 struct State {
     running: u32,
+    /// Those of them whose answer has not begun.
+    unanswered: u32,
     /// A head has begun to come, and is not complete.
     in_head: bool,
     since: Instant,
@@ -34,7 +38,7 @@ struct State {
 }
 
 impl Activity {
-    /// A new connection, of which the first byte has or has not come.
+    /// A new connection; `in_head` if the first bytes that come belong to a head.
     pub(crate) fn new(limits: &Limits, in_head: bool) -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self {
@@ -42,6 +46,7 @@ impl Activity {
             idle_timeout: limits.idle_timeout,
             state: Mutex::new(State {
                 running: 0,
+                unanswered: 0,
                 in_head,
                 since: now,
                 window: now,
@@ -54,6 +59,7 @@ impl Activity {
     pub(crate) fn request(self: &Arc<Self>) -> Busy {
         let mut state = self.state();
         state.running += 1;
+        state.unanswered += 1;
         state.in_head = false;
         Busy {
             activity: Arc::clone(self),
@@ -61,8 +67,33 @@ impl Activity {
         }
     }
 
-    pub(crate) fn is_busy(&self) -> bool {
-        self.state().running > 0
+    /// True while an answer has not begun.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.state().unanswered > 0
+    }
+
+    /// True when the client takes back more than it may.
+    pub(crate) fn is_flood(&self) -> bool {
+        self.state().taken_back > TAKEN_BACK
+    }
+
+    /// Ready once nothing has been under way for so long, counted from `from` at the earliest.
+    pub(crate) fn poll_quiet(
+        &self,
+        from: Instant,
+        length: Duration,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let (is_busy, since) = {
+            let state = self.state();
+            (state.running > 0, state.since)
+        };
+        let due = match is_busy {
+            true => Instant::now().checked_add(length.max(LOOK)),
+            false => from.max(since).checked_add(length),
+        };
+        due.map_or(Poll::Pending, |due| alarm.poll(due, cx))
     }
 
     fn bytes_came(&self) {
@@ -77,9 +108,6 @@ impl Activity {
     pub(crate) fn poll_end(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<&'static str> {
         let (due, reason) = {
             let state = self.state();
-            if state.taken_back > TAKEN_BACK {
-                return Poll::Ready("reset_flood");
-            }
             let (limit, reason) = match state.in_head {
                 true => (self.head_timeout, "head_timeout"),
                 false => (self.idle_timeout, "idle_timeout"),
@@ -106,7 +134,11 @@ pub(crate) struct Busy {
 
 impl Busy {
     pub(crate) fn answered(&mut self) {
-        self.is_answered = true;
+        if !self.is_answered {
+            self.is_answered = true;
+            let mut state = self.activity.state();
+            state.unanswered = state.unanswered.saturating_sub(1);
+        }
     }
 }
 
@@ -119,6 +151,7 @@ impl Drop for Busy {
             state.since = now;
         }
         if !self.is_answered {
+            state.unanswered = state.unanswered.saturating_sub(1);
             if now.duration_since(state.window) > WINDOW {
                 (state.window, state.taken_back) = (now, 0);
             }

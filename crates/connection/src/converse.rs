@@ -68,3 +68,6 @@ where
         Ok(answer.map(|body| Given::new(body, exchange, busy)))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{BoxError, answer};
 use crate::activity::{Activity, Noted};
@@ -85,11 +85,8 @@ where
                 exchange.end("drained");
                 return Poll::Ready(false);
             }
-            if let Some(lame) = &mut closing.lame
-                && (activity.is_busy() || lame.as_mut().poll(cx).is_ready())
-            {
-                closing.lame = None;
-                // The answer that is under way says that it is the last.
+            if closing.poll_last(&activity, cx).is_ready() {
+                closing.is_last = true;
                 Pin::new(&mut connection).graceful_shutdown();
                 continue;
             }
@@ -113,16 +110,35 @@ where
 struct Closing {
     /// The end of what is under way.
     limit: Pin<Box<Sleep>>,
-    /// Until then an idle connection answers one more request.
-    lame: Option<Pin<Box<Sleep>>>,
+    began: Instant,
+    /// How long a connection without a request answers one more.
+    lame_duck: Duration,
+    alarm: Alarm,
+    /// No request is answered after the one that is under way.
+    is_last: bool,
 }
 
 impl Closing {
     fn new(rules: &DoorRules) -> Self {
         Self {
             limit: Box::pin(sleep(rules.limits.drain)),
-            lame: Some(Box::pin(sleep(rules.stopping.lame_duck()))),
+            began: Instant::now(),
+            lame_duck: rules.stopping.lame_duck(),
+            alarm: Alarm::default(),
+            is_last: false,
         }
+    }
+
+    /// Ready when the next answer is to be the last. An answer can only say so before it begins:
+    /// where one is on its way already the client does not know, and may ask once more.
+    fn poll_last(&mut self, activity: &Activity, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_last {
+            return Poll::Pending;
+        }
+        if activity.is_unanswered() {
+            return Poll::Ready(());
+        }
+        activity.poll_quiet(self.began, self.lame_duck, &mut self.alarm, cx)
     }
 }
 

@@ -13,12 +13,12 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{BoxError, answer};
-use crate::activity::{Activity, Noted};
+use crate::activity::Activity;
 use crate::alarm::Alarm;
 use crate::{Arrival, DoorRules, Exchange, Limits, Transport};
 
@@ -34,7 +34,7 @@ const LOCAL_RESETS: usize = 256;
 /// A silent client is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a goodbye may take.
+/// How long a client may stay after a goodbye without anything under way.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 pub(super) async fn converse<T, S, F, B>(
@@ -50,6 +50,7 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    // Bytes say nothing here: they are answers to pings as well.
     let activity = Activity::new(&rules.limits, false);
     let streams = Streams::default();
     let (starting, doing) = (streams.clone(), Arc::clone(&activity));
@@ -59,10 +60,6 @@ where
         starting.next(Arc::clone(&exchange));
         answer(&service, request, exchange, &doing, arrival, &of_door)
     });
-    let noted = Noted {
-        stream,
-        activity: Arc::clone(&activity),
-    };
     let mut connection = std::pin::pin!(
         http2::Builder::new(streams.clone())
             .timer(TokioTimer::new())
@@ -75,32 +72,41 @@ where
             .max_local_error_reset_streams(LOCAL_RESETS)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
-            .serve_connection(TokioIo::new(noted), service)
+            .serve_connection(TokioIo::new(stream), service)
     );
 
     let mut stopping = std::pin::pin!(rules.stopping.token().cancelled());
     let mut alarm = Alarm::default();
-    let mut limit: Option<(Pin<Box<Sleep>>, &'static str)> = None;
+    let mut drain: Option<Pin<Box<Sleep>>> = None;
+    let mut goodbye: Option<(Instant, &'static str)> = None;
     let ended = std::future::poll_fn(|cx| {
         loop {
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
-            if let Some((limit, reason)) = &mut limit {
-                return limit.as_mut().poll(cx).map(|()| Some(*reason));
+            if activity.is_flood() {
+                return Poll::Ready(Some("reset_flood"));
             }
-            if let Poll::Ready(reason) = activity.poll_end(&mut alarm, cx) {
-                if reason == "reset_flood" {
-                    return Poll::Ready(Some(reason));
+            if let Some(drain) = &mut drain {
+                if drain.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Some("drained"));
                 }
-                connection.as_mut().graceful_shutdown();
-                limit = Some((Box::pin(sleep(GOODBYE)), reason));
+            } else if stopping.as_mut().poll(cx).is_ready() {
+                drain = Some(Box::pin(sleep(rules.limits.drain)));
+                if goodbye.is_none() {
+                    connection.as_mut().graceful_shutdown();
+                    goodbye = Some((Instant::now(), "drained"));
+                }
                 continue;
             }
-            if stopping.as_mut().poll(cx).is_ready() {
-                // Streams that the client begins before it knows are still answered.
+            // Streams that the client begins before it knows of the goodbye are still answered.
+            if let Some((since, reason)) = goodbye {
+                let quiet = activity.poll_quiet(since, GOODBYE, &mut alarm, cx);
+                return quiet.map(|()| Some(reason));
+            }
+            if let Poll::Ready(reason) = activity.poll_end(&mut alarm, cx) {
                 connection.as_mut().graceful_shutdown();
-                limit = Some((Box::pin(sleep(rules.limits.drain)), "drained"));
+                goodbye = Some((Instant::now(), reason));
                 continue;
             }
             return Poll::Pending;
