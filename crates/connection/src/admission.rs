@@ -29,7 +29,7 @@ struct Open {
     logged: Option<Instant>,
 }
 
-/// Why there is no place.
+/// Why a connection is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
     /// The door has as many connections as it may have.
@@ -38,9 +38,9 @@ pub enum Full {
     Source,
 }
 
-/// A place of a connection, given back when it is dropped.
+/// A connection that was let in; its room is given back when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Admitted {
     admission: Arc<Admission>,
     source: IpAddr,
 }
@@ -73,11 +73,11 @@ impl Admission {
         &self.proxies
     }
 
-    /// A place for a connection from this address.
+    /// Lets a connection from this address in.
     ///
     /// # Errors
-    /// When there is none; that is counted, and logged now and then.
-    pub fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Place, Full> {
+    /// When there is no room; that is counted, and logged now and then.
+    pub fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Admitted, Full> {
         let peer = source.to_canonical();
         let source = network(peer);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl Admission {
             open.of.insert(source, held + 1);
             metrics::gauge!("caracal_connections_open", "door" => self.door).increment(1);
             let admission = Arc::clone(self);
-            return Ok(Place { admission, source });
+            return Ok(Admitted { admission, source });
         };
         let is_due = open.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY);
         if is_due {
@@ -129,7 +129,7 @@ impl Admission {
     }
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
         let door = self.admission.door;
         let mut open = self

@@ -20,7 +20,7 @@ mod stopping;
 mod transport;
 mod trusted_proxies;
 
-pub use admission::{Admission, Full, Place};
+pub use admission::{Admission, Admitted, Full};
 pub use arrival::Arrival;
 pub use converse::converse;
 pub use door_rules::DoorRules;

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How long and how much of each connection is borne.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// From the first byte of a request's head to its last, and from the end of TLS's handshake
-    /// to the first byte.
+    /// For TLS's handshake, from its end to the first byte, and from the first byte of a request's
+    /// head to its last. Over HTTP/2 a head that does not end counts as silence.
     pub head_timeout: Duration,
     /// Without any request.
     pub idle_timeout: Duration,

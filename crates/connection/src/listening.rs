@@ -13,8 +13,8 @@ use crate::{Admission, Stopping};
 /// How long to wait when the system has no room for another connection.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the doors close. Each that is admitted runs on the tracker and holds
-/// its place until `talk` is done; the others are closed at once. Connections that come later
+/// Accepts connections until the doors close. Each that is admitted runs on the tracker and stays
+/// admitted until `talk` is done; the others are closed at once. Connections that come later
 /// wait in the kernel.
 pub async fn listen<F, T>(
     listener: TcpListener,
@@ -34,7 +34,7 @@ pub async fn listen<F, T>(
         };
         match accepted {
             Ok((stream, remote)) => {
-                let Ok(place) = admission.admit(remote.ip()) else {
+                let Ok(admitted) = admission.admit(remote.ip()) else {
                     continue;
                 };
                 // Waiting to fill a packet only adds delay. It fails when the client is gone.
@@ -44,7 +44,7 @@ pub async fn listen<F, T>(
                 let talking = talk(stream, remote);
                 tracker.spawn(async move {
                     talking.await;
-                    drop(place);
+                    drop(admitted);
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}

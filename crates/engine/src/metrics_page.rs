@@ -10,6 +10,9 @@ pub type MetricsWriter = Arc<dyn Fn(&Engine) -> String + Send + Sync>;
 /// The media type of the page: the text format of Prometheus.
 pub const METRICS_MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The headers of those who pass requests on.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// How a process shows its metrics.
 #[derive(Clone)]
 pub struct MetricsSource {
@@ -28,15 +31,30 @@ pub struct OnThisMachine;
 /// Who asks for the page.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MetricsReader<'r> {
-    /// True when the connection came from this machine, see [`OnThisMachine`].
-    pub on_this_machine: bool,
-    /// True when a header says that somebody passed the request on.
-    pub is_forwarded: bool,
-    /// The server as the client names it in `Host`; a page in a browser whose name was made
-    /// to resolve to loopback gives that name away here.
-    pub host: Option<&'r str>,
-    /// `Authorization`, when there is one.
-    pub authorization: Option<&'r str>,
+    on_this_machine: bool,
+    is_forwarded: bool,
+    /// The server as the client names it; a page in a browser whose name was made to resolve to
+    /// loopback gives that name away here.
+    names: [Option<&'r str>; 2],
+    authorization: Option<&'r str>,
+}
+
+impl<'r> MetricsReader<'r> {
+    /// Whoever sent a request. `on_this_machine` is true when its connection came from there, see
+    /// [`OnThisMachine`]; `authority` is what its target names, and `header` finds the text of a
+    /// header by its name, which is empty where it is none.
+    pub fn of(
+        on_this_machine: bool,
+        authority: Option<&'r str>,
+        header: impl Fn(&str) -> Option<&'r str>,
+    ) -> Self {
+        Self {
+            on_this_machine,
+            is_forwarded: FORWARDED.iter().any(|name| header(name).is_some()),
+            names: [authority, header("host")],
+            authorization: header("authorization"),
+        }
+    }
 }
 
 /// Why the page is not shown.
@@ -109,7 +127,11 @@ fn is_local(source: &MetricsSource, reader: &MetricsReader<'_>) -> bool {
     source.trust_loopback
         && reader.on_this_machine
         && !reader.is_forwarded
-        && reader.host.is_none_or(names_loopback)
+        && reader
+            .names
+            .iter()
+            .flatten()
+            .all(|name| names_loopback(name))
 }
 
 /// True for what a client on this machine puts into `Host`.
@@ -141,7 +163,7 @@ mod tests {
     fn only_a_direct_reader_on_this_machine_is_local() {
         let local = MetricsReader {
             on_this_machine: true,
-            host: Some("127.0.0.1:8081"),
+            names: [None, Some("127.0.0.1:8081")],
             ..MetricsReader::default()
         };
         let is = |reader| is_local(&source(true), &reader);
@@ -162,8 +184,9 @@ mod tests {
             "127.0.0.1",
             "[::ffff:127.0.0.1]",
         ] {
-            let host = Some(good);
-            assert!(is(MetricsReader { host, ..local }), "{good}");
+            for names in [[None, Some(good)], [Some(good), None], [Some(good); 2]] {
+                assert!(is(MetricsReader { names, ..local }), "{names:?}");
+            }
         }
         for bad in [
             "evil.example",
@@ -173,8 +196,28 @@ mod tests {
             "",
             "127.0.0.1.evil.example:80",
         ] {
-            let host = Some(bad);
-            assert!(!is(MetricsReader { host, ..local }), "{bad}");
+            for names in [
+                [None, Some(bad)],
+                [Some(bad), None],
+                [Some("localhost"), Some(bad)],
+                [Some(bad), Some("localhost")],
+            ] {
+                assert!(!is(MetricsReader { names, ..local }), "{names:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_request_tells_who_reads() {
+        let with = |name: &'static str, value: &'static str| {
+            MetricsReader::of(true, None, move |asked| (asked == name).then_some(value))
+        };
+        assert!(is_local(&source(true), &with("host", "localhost")));
+        assert!(!is_local(&source(true), &with("host", "evil.example")));
+        for name in FORWARDED {
+            assert!(!is_local(&source(true), &with(name, "")), "{name}");
+        }
+        let token = with("authorization", "Bearer x").authorization;
+        assert_eq!(token, Some("Bearer x"));
     }
 }

@@ -7,10 +7,10 @@ use caracal_limits::{Claimant, Place, Source, TurnedAway};
 use crate::Gateway;
 use crate::refused::Refused;
 
-/// The room that a call takes.
-pub(crate) struct Room {
+/// What a call takes of the server.
+pub(crate) struct Places {
     /// Until its answer begins. Held by whoever waits for that.
-    pub(crate) place: Place,
+    pub(crate) waiting: Place,
     /// Until its answer ends, so that long streams do not take the places of short calls.
     pub(crate) open: Place,
 }
@@ -22,14 +22,14 @@ impl Gateway {
     /// # Errors
     /// `rate_limited` when the application or its zone has its share already, `overloaded` when
     /// the server has more calls than it can take.
-    pub(crate) async fn make_room(&self, target: &Target) -> Result<Room, Refused> {
+    pub(crate) async fn take_places(&self, target: &Target) -> Result<Places, Refused> {
         let claimant = Claimant {
             zone: target.zone().uuid().as_u128(),
             application: target.application().uuid().as_u128(),
         };
         let open = self.0.open_calls.try_enter(claimant).map_err(refused)?;
-        let place = self.0.places.enter(claimant).await.map_err(refused)?;
-        Ok(Room { place, open })
+        let waiting = self.0.places.enter(claimant).await.map_err(refused)?;
+        Ok(Places { waiting, open })
     }
 
     /// Puts a bad secret down to its source: the refusal, or a shorter one once there were too

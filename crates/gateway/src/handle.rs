@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::Gateway;
-use crate::admission::Room;
+use crate::admission::Places;
 use crate::answer_body::AnswerBody;
 use crate::connection::ConnectionState;
 use crate::forward::{Outbound, forward};
@@ -191,7 +191,7 @@ impl Exchange<'_> {
         };
 
         self.zone = Some(target.zone());
-        let Room { place, open } = self.gateway.make_room(&target).await?;
+        let Places { waiting, open } = self.gateway.take_places(&target).await?;
         self.is_recorded = true;
 
         let mandate_parameters = target
@@ -218,7 +218,7 @@ impl Exchange<'_> {
             headers,
         };
         let answer = forward(outbound, permit, open, &mut self.body).await;
-        drop(place);
+        drop(waiting);
         answer
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use caracal_core::{Name, RequestPath, ZoneId};
 use caracal_engine::{Engine, METRICS_MEDIA_TYPE, MetricsReader, Selector};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
@@ -64,19 +64,14 @@ pub(crate) fn reader<'r>(
     uri: &'r Uri,
     headers: &'r HeaderMap,
 ) -> MetricsReader<'r> {
-    let text = |name| {
-        headers
-            .get(name)
-            .map(|value: &HeaderValue| value.to_str().unwrap_or(""))
-    };
-    MetricsReader {
+    MetricsReader::of(
         on_this_machine,
-        is_forwarded: ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-            .iter()
-            .any(|name| headers.contains_key(*name)),
-        host: uri.authority().map(Authority::as_str).or(text(HOST)),
-        authorization: text(AUTHORIZATION),
-    }
+        uri.authority().map(Authority::as_str),
+        |name| {
+            let value = headers.get(name)?;
+            Some(value.to_str().unwrap_or(""))
+        },
+    )
 }
 
 fn metrics_page(

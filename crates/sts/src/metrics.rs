@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use caracal_engine::{METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, OnThisMachine};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::CONTENT_TYPE;
+use http::uri::Authority;
 
 use crate::admission::source;
 use crate::answer::{Refused, mark};
@@ -17,14 +18,14 @@ pub(crate) async fn page(
     headers: HeaderMap,
 ) -> Response {
     let request_id = sts.engine.new_request_id();
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    let page = sts.engine.metrics_page(MetricsReader {
-        on_this_machine: extensions.get::<OnThisMachine>().is_some(),
-        is_forwarded: is_forwarded(&headers),
-        // HTTP/2 says it in the target.
-        host: text(HOST).or(uri.authority().map(|authority| authority.as_str())),
-        authorization: text(AUTHORIZATION),
-    });
+    let page = sts.engine.metrics_page(MetricsReader::of(
+        extensions.get::<OnThisMachine>().is_some(),
+        uri.authority().map(Authority::as_str),
+        |name| {
+            let value = headers.get(name)?;
+            Some(value.to_str().unwrap_or(""))
+        },
+    ));
     match page {
         Ok(page) => mark(
             ([(CONTENT_TYPE, METRICS_MEDIA_TYPE)], page).into_response(),
@@ -38,11 +39,4 @@ pub(crate) async fn page(
             refused.answer(&sts, &request_id)
         }
     }
-}
-
-/// True when a header says that somebody passed the request on.
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
 }

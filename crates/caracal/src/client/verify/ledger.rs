@@ -11,7 +11,7 @@ use crate::home::{Home, HomeLock, find_holder};
 
 /// Where a leaf says that it stands.
 #[derive(Deserialize)]
-struct Place {
+struct LeafAddress {
     log: LogId,
     index: u64,
 }
@@ -69,7 +69,7 @@ fn check(dir: &std::path::Path, keys: &Keys, evidence: Evidence) -> Outcome<Repo
     }
     for row in file.rows() {
         match row {
-            Ok((sequence, body)) => match serde_json::from_slice::<Place>(&body) {
+            Ok((sequence, body)) => match serde_json::from_slice::<LeafAddress>(&body) {
                 Ok(place) => checker.leaf(place.log, place.index, &body),
                 Err(_) => {
                     let index = u64::try_from(sequence).unwrap_or(0);

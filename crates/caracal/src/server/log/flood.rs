@@ -18,9 +18,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Holds repeated warnings and errors back. Clones share what they know; there is one entry for
 /// each place in the code that ever warned.
 #[derive(Clone, Default)]
-pub(crate) struct Flood(Arc<Mutex<HashMap<Identifier, Place>>>);
+pub(crate) struct Flood(Arc<Mutex<HashMap<Identifier, Callsite>>>);
 
-struct Place {
+struct Callsite {
     metadata: &'static Metadata<'static>,
     since: Instant,
     written: u32,
@@ -60,7 +60,7 @@ impl Flood {
     /// True when the line may be written.
     fn admit(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
         let mut places = self.places();
-        let place = places.entry(metadata.callsite()).or_insert(Place {
+        let place = places.entry(metadata.callsite()).or_insert(Callsite {
             metadata,
             since: now,
             written: 0,
@@ -77,7 +77,7 @@ impl Flood {
         false
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<Identifier, Place>> {
+    fn places(&self) -> MutexGuard<'_, HashMap<Identifier, Callsite>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

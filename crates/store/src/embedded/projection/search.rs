@@ -6,7 +6,7 @@ use caracal_core::LogId;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::leaf::{Indexed, nanoseconds};
-use super::terms::{self, BLOCK, Place};
+use super::terms::{self, BLOCK, Lookup};
 use crate::embedded::ledger_file::bytes;
 use crate::embedded::number::{signed, unsigned};
 use crate::{Page, Query, StoreError};
@@ -127,7 +127,7 @@ impl Wanted {
     }
 
     /// Where a leaf can be that is all of this.
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<Lookup> {
         let find = |wanted: fn(&Field) -> bool| {
             let found = self.equal.iter().find(|(field, _)| wanted(field));
             found.map(|(_, value)| value.as_str())
@@ -135,13 +135,13 @@ impl Wanted {
         let zone = find(|f| matches!(f, Field::Zone));
         let event_type = find(|f| matches!(f, Field::Type));
         let decision = find(|f| matches!(f, Field::Decision)).filter(|text| terms::is_rare(text));
-        let mut places: Vec<Place> = self
+        let mut places: Vec<Lookup> = self
             .equal
             .iter()
             .filter_map(|(field, value)| {
                 let term = match field {
                     Field::Id | Field::RequestId | Field::Session | Field::Mandate => {
-                        return Some(terms::place_of_id(value));
+                        return Some(terms::lookup_of_id(value));
                     }
                     Field::Zone => terms::of_zone(value),
                     Field::Application => terms::of_application(value),
@@ -149,13 +149,13 @@ impl Wanted {
                     Field::Resource => terms::of_resource(zone?, value),
                     Field::Decision => terms::of_decision(zone?, decision?),
                 };
-                Some(Place::Term(term))
+                Some(Lookup::Term(term))
             })
             .collect();
         if let Some(application) = find(|f| matches!(f, Field::Application)) {
             let with_type = event_type.map(|t| terms::of_application_type(application, t));
             let with_decision = decision.map(|d| terms::of_application_decision(application, d));
-            places.extend(with_type.into_iter().chain(with_decision).map(Place::Term));
+            places.extend(with_type.into_iter().chain(with_decision).map(Lookup::Term));
         }
         places
     }
@@ -182,11 +182,11 @@ fn find_blocks(
     }
     for place in wanted.places() {
         match place {
-            Place::Term(term) => {
+            Lookup::Term(term) => {
                 conditions.push(HAS.to_owned());
                 values.push(Box::new(term));
             }
-            Place::TermOrTime(term, from, to) => {
+            Lookup::TermOrTime(term, from, to) => {
                 conditions.push(format!("((latest >= ? AND earliest <= ?) OR {HAS})"));
                 values.push(Box::new(from));
                 values.push(Box::new(to));

@@ -21,7 +21,7 @@ pub(super) type Term = i64;
 
 /// How the blocks that can have a value are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Lookup {
     /// Those with the term.
     Term(Term),
     /// Those with the term, and those with a time from here to there, in nanoseconds.
@@ -132,10 +132,10 @@ fn of_id(id: &str) -> Term {
 }
 
 /// Where leaves with this id of an event, a request, a session or a mandate are.
-pub(super) fn place_of_id(id: &str) -> Place {
+pub(super) fn lookup_of_id(id: &str) -> Lookup {
     match made_at(id) {
-        None => Place::Term(of_id(id)),
-        Some(at) => Place::TermOrTime(of_id(id), at.saturating_sub(NEAR), at.saturating_add(NEAR)),
+        None => Lookup::Term(of_id(id)),
+        Some(at) => Lookup::TermOrTime(of_id(id), at.saturating_sub(NEAR), at.saturating_add(NEAR)),
     }
 }
 
@@ -196,10 +196,10 @@ mod tests {
         }
         let from_to = (MADE_AT - second, MADE_AT + second);
         assert_eq!(
-            place_of_id(REQUEST),
-            Place::TermOrTime(term, from_to.0, from_to.1)
+            lookup_of_id(REQUEST),
+            Lookup::TermOrTime(term, from_to.0, from_to.1)
         );
-        assert_eq!(place_of_id("x"), Place::Term(of_id("x")));
+        assert_eq!(lookup_of_id("x"), Lookup::Term(of_id("x")));
     }
 
     #[test]
