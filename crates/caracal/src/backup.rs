@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use caracal_core::BackupId;
+use caracal_store::sync_dir;
 
 pub(crate) use archive::unpack;
 pub(crate) use manifest::Manifest;
@@ -20,7 +21,7 @@ use crate::cli::{BackupArgs, Global};
 use crate::client::{Api, Target};
 use crate::environment::Environment;
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::{Home, HomeLock, find_holder, sync_dir};
+use crate::home::{Home, HomeLock, find_holder};
 use crate::server::DiskRules;
 use crate::{clock, terminal};
 use snapshot::Snapshot;

@@ -10,6 +10,8 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use caracal_store::sync_dir;
+
 pub(crate) use lock::{HomeLock, find_holder, find_holder_of};
 pub(crate) use ports::Ports;
 pub(crate) use record::{DoorRecord, StackRecord};
@@ -205,12 +207,6 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     }
     written?;
     sync_dir(path)
-}
-
-/// Makes durable that a file has its name in its directory.
-pub(crate) fn sync_dir(path: &Path) -> std::io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

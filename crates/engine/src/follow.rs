@@ -35,19 +35,10 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn spawn(mut self) {
-        // Not on the tracker: it lives until the engine closes, after everything tracked.
-        let closing = self.engine.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
+        self.engine.clone().spawn(async move {
             loop {
-                let record = tokio::select! {
-                    record = self.records.recv() => record,
-                    () = closing.cancelled() => None,
-                };
-                let Some(record) = record else { return };
+                let record = self.engine.while_open(self.records.recv()).await;
+                let Some(Some(record)) = record else { return };
                 self.follow(record).await;
             }
         });
@@ -240,27 +231,18 @@ pub(crate) struct Appender {
 
 impl Appender {
     pub(crate) fn spawn(mut self) {
-        let closing = self.engine.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
+        self.engine.clone().spawn(async move {
             let mut batch = Vec::new();
             loop {
-                let received = tokio::select! {
-                    count = self.appends.recv_many(&mut batch, BATCH) => count,
-                    () = closing.cancelled() => 0,
-                };
-                if received == 0 {
+                let received = self.appends.recv_many(&mut batch, BATCH);
+                if self.engine.while_open(received).await.unwrap_or(0) == 0 {
                     return;
                 }
                 let mut again = false;
                 while !self.append(&batch, again).await {
                     again = true;
-                    tokio::select! {
-                        () = tokio::time::sleep(RETRY_PAUSE) => {}
-                        () = closing.cancelled() => return,
+                    if !self.engine.pause(RETRY_PAUSE).await {
+                        return;
                     }
                 }
                 batch.clear();

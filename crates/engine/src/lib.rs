@@ -10,6 +10,7 @@ mod apply;
 mod audit;
 mod authenticate;
 mod authorize_call;
+mod background;
 mod backup;
 mod budgets;
 mod caller;

@@ -131,17 +131,8 @@ impl Engine {
         let started = self.now().as_millisecond();
         self.0.refusals.since.store(started, Ordering::Relaxed);
         let engine = self.clone();
-        let closing = self.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(EVERY) => {}
-                    () = closing.cancelled() => return,
-                }
+        self.spawn(async move {
+            while engine.pause(EVERY).await {
                 engine.summarize_refusals().await;
             }
         });

@@ -33,23 +33,15 @@ impl Engine {
     /// Looks at every zone each minute until the engine closes.
     pub(crate) fn spawn_retainer(&self) {
         let engine = self.clone();
-        let closing = self.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
+        self.spawn(async move {
             let mut recorded = HashMap::new();
-            loop {
-                tokio::select! {
-                    () = engine.retain_all(&mut recorded) => {}
-                    () = closing.cancelled() => return,
+            let round = async {
+                loop {
+                    engine.retain_all(&mut recorded).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    () = closing.cancelled() => return,
-                }
-            }
+            };
+            engine.while_open(round).await;
         });
     }
 

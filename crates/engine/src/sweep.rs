@@ -29,17 +29,8 @@ impl Engine {
     /// Sweeps every zone each minute until the engine closes.
     pub(crate) fn spawn_sweeper(&self) {
         let engine = self.clone();
-        let closing = self.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    () = closing.cancelled() => return,
-                }
+        self.spawn(async move {
+            while engine.pause(PAUSE).await {
                 let zones: Vec<ZoneId> = engine.0.zones.pin().keys().copied().collect();
                 for zone in zones {
                     engine.sweep(zone).await;

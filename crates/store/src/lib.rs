@@ -14,6 +14,7 @@ mod evidence;
 #[doc(hidden)]
 pub mod fuzz;
 mod state;
+mod sync_dir;
 
 pub use chain::next_position;
 pub use commit::{Commit, CommitRecord, Read, Write};
@@ -26,3 +27,4 @@ pub use evidence::{
     Appended, Entry, EvidenceFigures, EvidenceStore, LogHead, Page, Prunable, Query,
 };
 pub use state::{Snapshot, StateStore};
+pub use sync_dir::sync_dir;

@@ -5,9 +5,11 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use caracal_store::sync_dir;
+
 use crate::clock;
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::{Home, REPLACED, sync_dir};
+use crate::home::{Home, REPLACED};
 
 /// The database files of a home.
 const DATABASES: [&str; 3] = ["state.db", "ledger.db", "index.db"];

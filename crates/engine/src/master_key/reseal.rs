@@ -37,37 +37,22 @@ impl Engine {
     /// Seals again what needs it, at the start and whenever the master key changes.
     pub(crate) fn spawn_resealer(&self) {
         let engine = self.clone();
-        let closing = self.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
-            let mut told = Vec::new();
-            loop {
-                let done = tokio::select! {
-                    done = engine.reseal_everything() => done,
-                    () = closing.cancelled() => return,
-                };
-                let again = async {
-                    match &done {
-                        Ok(()) => {
-                            engine.tell_retired(&mut told);
-                            // What could not be opened may have been given again meanwhile.
-                            let woken = engine.0.to_reseal.notified();
-                            let _ = tokio::time::timeout(LOOK_AGAIN, woken).await;
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, "secrets could not be sealed again yet");
-                            tokio::time::sleep(RETRY).await;
-                        }
+        self.spawn(async move {
+            let rounds = async {
+                let mut told = Vec::new();
+                loop {
+                    if let Err(error) = engine.reseal_everything().await {
+                        tracing::warn!(%error, "secrets could not be sealed again yet");
+                        tokio::time::sleep(RETRY).await;
+                        continue;
                     }
-                };
-                tokio::select! {
-                    () = again => {}
-                    () = closing.cancelled() => return,
+                    engine.tell_retired(&mut told);
+                    // What could not be opened may have been given again meanwhile.
+                    let woken = engine.0.to_reseal.notified();
+                    let _ = tokio::time::timeout(LOOK_AGAIN, woken).await;
                 }
-            }
+            };
+            engine.while_open::<()>(rounds).await;
         });
     }
 

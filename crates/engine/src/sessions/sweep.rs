@@ -23,16 +23,10 @@ impl Engine {
     /// Ends sessions and delegations in time until the engine closes.
     pub(crate) fn spawn_session_sweeper(&self) {
         let engine = self.clone();
-        let closing = self.0.closing.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "lives exactly as long as the engine"
-        )]
-        tokio::spawn(async move {
+        self.spawn(async move {
             for round in 0_u64.. {
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    () = closing.cancelled() => return,
+                if !engine.pause(PAUSE).await {
+                    return;
                 }
                 let zones: Vec<ZoneId> = engine.0.zones.pin().keys().copied().collect();
                 for zone in zones {

@@ -1,6 +1,7 @@
 //! One place that settings come from.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use serde::Deserialize;
@@ -161,13 +162,6 @@ impl SettingsLayer {
             Some(Ok(size)) => Ok(Some(size)),
             Some(Err(why)) => Err(Failure::usage(format!("`{name}`: {why}"))),
         };
-        let number = |name: &str| match environment.find(name).map(|text| (text, text.parse())) {
-            None => Ok(None),
-            Some((_, Ok(number))) => Ok(Some(number)),
-            Some((text, Err(_))) => Err(Failure::usage(format!(
-                "`{name}` is `{text}`, but must be a whole number"
-            ))),
-        };
         let truth = |name: &str| match environment.find(name) {
             None => Ok(None),
             Some("true" | "1") => Ok(Some(true)),
@@ -176,16 +170,9 @@ impl SettingsLayer {
                 "`{name}` is `{other}`, but must be `true` or `false`"
             ))),
         };
-        let count = |name: &str| match environment.find(name).map(str::parse::<u32>) {
-            None => Ok(None),
-            Some(Ok(count)) => Ok(Some(count)),
-            Some(Err(_)) => Err(Failure::usage(format!("`{name}` is not a whole number"))),
-        };
-        let seconds = |name: &str| whole(name, environment);
-        let amount = |name: &str| {
-            let found = whole(name, environment)?;
-            Ok(found.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
-        };
+        let count = |name: &str| whole::<u32>(name, environment);
+        let seconds = |name: &str| whole::<u64>(name, environment);
+        let amount = |name: &str| whole::<usize>(name, environment);
         Ok(Self {
             doors: list("CARACAL_DOORS"),
             sts_listen: text("CARACAL_STS_LISTEN"),
@@ -210,7 +197,7 @@ impl SettingsLayer {
             access_log: text("CARACAL_ACCESS_LOG"),
             checkpoint_file: path("CARACAL_CHECKPOINT_FILE"),
             log_file_size: size("CARACAL_LOG_FILE_SIZE")?,
-            log_files: number("CARACAL_LOG_FILES")?,
+            log_files: whole("CARACAL_LOG_FILES", environment)?,
             disk_quota: size("CARACAL_DISK_QUOTA")?,
             disk_reserve: size("CARACAL_DISK_RESERVE")?,
             master_key_command: text("CARACAL_MASTER_KEY_COMMAND"),
@@ -295,9 +282,6 @@ impl SettingsLayer {
     pub(crate) fn to_arguments(&self) -> Vec<String> {
         let list = |list: &Option<Vec<String>>| list.as_ref().map(|items| items.join(","));
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let size = |size: Option<ByteSize>| size.map(|size| size.to_string());
-        let truth = |truth: Option<bool>| truth.map(|truth| truth.to_string());
-        let count = |count: Option<u32>| count.map(|count| count.to_string());
         let all = [
             ("doors", list(&self.doors)),
             ("sts-listen", self.sts_listen.clone()),
@@ -308,7 +292,7 @@ impl SettingsLayer {
             ("public-console-url", self.public_console_url.clone()),
             ("tls-cert", path(&self.tls_cert)),
             ("tls-key", path(&self.tls_key)),
-            ("behind-tls-proxy", truth(self.behind_tls_proxy)),
+            ("behind-tls-proxy", shown(&self.behind_tls_proxy)),
             ("trusted-proxies", list(&self.trusted_proxies)),
             ("max-connections", shown(&self.max_connections)),
             (
@@ -324,25 +308,25 @@ impl SettingsLayer {
             ("log-format", self.log_format.clone()),
             ("access-log", self.access_log.clone()),
             ("checkpoint-file", path(&self.checkpoint_file)),
-            ("log-file-size", size(self.log_file_size)),
-            ("log-files", self.log_files.map(|files| files.to_string())),
-            ("disk-quota", size(self.disk_quota)),
-            ("disk-reserve", size(self.disk_reserve)),
+            ("log-file-size", shown(&self.log_file_size)),
+            ("log-files", shown(&self.log_files)),
+            ("disk-quota", shown(&self.disk_quota)),
+            ("disk-reserve", shown(&self.disk_reserve)),
             ("master-key-command", self.master_key_command.clone()),
-            ("bad-secrets-per-minute", count(self.bad_secrets_per_minute)),
-            ("gateway-places", count(self.gateway_places)),
-            ("gateway-open-calls", count(self.gateway_open_calls)),
-            ("sts-places", count(self.sts_places)),
+            (
+                "bad-secrets-per-minute",
+                shown(&self.bad_secrets_per_minute),
+            ),
+            ("gateway-places", shown(&self.gateway_places)),
+            ("gateway-open-calls", shown(&self.gateway_open_calls)),
+            ("sts-places", shown(&self.sts_places)),
             (
                 "master-key-previous-command",
                 self.master_key_previous_command.clone(),
             ),
-            (
-                "zone-key-days",
-                self.zone_key_days.map(|days| days.to_string()),
-            ),
-            ("max-sessions", count(self.max_sessions)),
-            ("allow-private", truth(self.allow_private)),
+            ("zone-key-days", shown(&self.zone_key_days)),
+            ("max-sessions", shown(&self.max_sessions)),
+            ("allow-private", shown(&self.allow_private)),
         ];
         let said = all
             .into_iter()
@@ -363,14 +347,13 @@ impl SettingsLayer {
     }
 }
 
-fn whole(name: &str, environment: &Environment) -> Outcome<Option<u64>> {
+fn whole<T: FromStr>(name: &str, environment: &Environment) -> Outcome<Option<T>> {
     let Some(text) = environment.find(name) else {
         return Ok(None);
     };
-    let number = text.parse();
-    number
+    text.parse()
         .map(Some)
-        .map_err(|_| Failure::usage(format!("`{name}` is `{text}`, but must be a number")))
+        .map_err(|_| Failure::usage(format!("`{name}` is `{text}`, but must be a whole number")))
 }
 
 fn shown(number: &Option<impl ToString>) -> Option<String> {

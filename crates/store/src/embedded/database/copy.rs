@@ -1,6 +1,6 @@
 //! Copying a database with what stands in its WAL, while others write to it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -52,10 +52,4 @@ pub(in crate::embedded) fn copy(
     }
     target.close().map_err(|(_, error)| failed(&error))?;
     file.sync_all().map_err(|error| failed(&error))
-}
-
-/// Makes a new name in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> std::io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }

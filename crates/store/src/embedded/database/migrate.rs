@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 
-use super::copy::{copy, sync_dir};
+use super::copy::copy;
 use super::{Design, pragma};
-use crate::StoreError;
+use crate::{StoreError, sync_dir};
 
 /// Room that has to be left beside the copy: what the migration itself may write.
 const ROOM: u64 = 16 * 1024 * 1024;
