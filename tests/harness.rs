@@ -4,6 +4,7 @@
 mod certificates;
 mod cli;
 mod curl;
+mod dial;
 mod large_body;
 mod ledger_rows;
 mod mandates;
@@ -19,6 +20,7 @@ mod upstream;
 pub use certificates::Authority;
 pub use cli::Output;
 pub use curl::curl;
+pub use dial::{READERS_BUFFER, dial};
 pub use large_body::{LargeBody, Progress, Reader};
 pub use ledger_rows::{LedgerRow, copy_of, ledger_rows, log_of, open_ledger, rows_of};
 pub use mandates::{Answer, Client, claims, http};

@@ -1,7 +1,6 @@
 //! Large bodies pass through and stay nowhere, also when whoever reads them stops.
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
@@ -12,12 +11,9 @@ use hyper::client::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpSocket;
-use tokio_rustls::TlsConnector;
 
-use crate::harness::{Authority, LargeBody, Memory, Progress, Reader, Stack};
+use crate::harness::{Authority, LargeBody, Memory, Progress, READERS_BUFFER, Reader, Stack, dial};
 
 const MIB: u64 = 1024 * 1024;
 /// What the server may take more than before, whatever passes through it.
@@ -25,8 +21,6 @@ const GROWTH: u64 = 32 * MIB;
 /// What may be between sender and reader when the reader stops. Nearly all of it is the kernel's:
 /// at the server's own end it lets a connection take up to 32 MiB in and 4 MiB out.
 const BETWEEN: u64 = 48 * MIB;
-/// What the kernel holds at the reader's end, in bytes.
-const READERS_BUFFER: u32 = 256 * 1024;
 
 fn length() -> u64 {
     match std::env::var_os("CARACAL_TEST_LONG") {
@@ -105,38 +99,13 @@ impl LargeUpstream {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-
-/// Connects to the Gateway, over TLS if it speaks that.
-async fn connect(url: &str, version: Version, authority: Option<&Authority>) -> Box<dyn Stream> {
-    let port = url.rsplit(':').next().unwrap().parse().unwrap();
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(READERS_BUFFER).unwrap();
-    let address = (Ipv4Addr::LOCALHOST, port).into();
-    let stream = socket.connect(address).await.unwrap();
-    let Some(authority) = authority else {
-        return Box::new(stream);
-    };
-    let mut config = authority.client_config();
-    config.alpn_protocols = vec![match version {
-        Version::HTTP_2 => b"h2".to_vec(),
-        _ => b"http/1.1".to_vec(),
-    }];
-    let name = ServerName::try_from("localhost").unwrap();
-    let connector = TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(name, stream).await.unwrap();
-    assert!(stream.get_ref().1.alpn_protocol().is_some());
-    Box::new(stream)
-}
-
 async fn send(
     url: &str,
     version: Version,
     authority: Option<&Authority>,
     request: Request<Body>,
 ) -> Response<Incoming> {
-    let stream = TokioIo::new(connect(url, version, authority).await);
+    let stream = TokioIo::new(dial(url, version, authority).await);
     let answer = if version == Version::HTTP_2 {
         let handshake = http2::handshake(TokioExecutor::new(), stream).await;
         let (mut client, connection) = handshake.unwrap();

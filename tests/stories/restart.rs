@@ -5,7 +5,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::harness::{Protected, Raw, Stack, until};
+use axum::body::Bytes;
+use http::{Request, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use crate::harness::{Authority, Protected, Raw, Stack, dial, until};
 
 /// Makes calls on kept connections until it is told to stop. A connection is only given up when
 /// an answer said so. Returns how many calls and how many connections it made.
@@ -75,6 +81,109 @@ async fn no_call_fails_when_the_stack_restarts() {
     // What the programs before wrote last is not lost.
     let log = world.stack.cli(&["logs"]).ok().stdout;
     assert_eq!(log.matches("restarting: ").count(), restarts, "{log}");
+}
+
+/// True when nobody looked at the request: it never left, or came after the goodbye (RFC 9113,
+/// 6.8). Clients then make it again on another connection.
+fn is_untouched(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    let is_after_goodbye = |cause: &h2::Error| {
+        cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+    };
+    error.is_canceled() || cause.is_some_and(is_after_goodbye)
+}
+
+/// Makes calls on shared connections over TLS, two at a time, until it is told to stop.
+async fn load_http2(
+    url: String,
+    mandate: String,
+    authority: Arc<Authority>,
+    stop: Arc<AtomicBool>,
+    made: Arc<AtomicU64>,
+) -> u64 {
+    let mut connections = 0;
+    let call = async |client: &mut http2::SendRequest<Empty<Bytes>>| {
+        let request = Request::get(format!("{url}/r/items/items/1"))
+            .header("authorization", format!("Bearer {mandate}"))
+            .body(Empty::new())
+            .unwrap();
+        if client.ready().await.is_err() {
+            return false;
+        }
+        match client.send_request(request).await {
+            Err(error) if is_untouched(&error) => return false,
+            answer => {
+                let answer = answer.expect("every call is answered");
+                assert_eq!(answer.status(), 200);
+                answer.into_body().collect().await.expect("to its end");
+            }
+        }
+        made.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    while !stop.load(Ordering::Relaxed) {
+        let stream = TokioIo::new(dial(&url, Version::HTTP_2, Some(&authority)).await);
+        let handshake = http2::handshake(TokioExecutor::new(), stream).await;
+        let (mut client, connection) = handshake.expect("a connection is not refused");
+        tokio::spawn(connection);
+        connections += 1;
+        let mut other = client.clone();
+        while !stop.load(Ordering::Relaxed) {
+            let (one, two) = tokio::join!(call(&mut client), call(&mut other));
+            if !(one && two) {
+                break;
+            }
+        }
+    }
+    connections
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_over_http2_fails_when_the_stack_restarts() {
+    let is_long = std::env::var_os("CARACAL_TEST_LONG").is_some();
+    let restarts = if is_long { 20 } else { 2 };
+    let mut stack = Stack::new();
+    let authority = Arc::new(Authority::serve(&mut stack));
+    stack.up();
+    let mut world = Protected::around(stack).await;
+    world.client = world.client.trusting(&authority);
+    let mandate = world.mint().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let made = Arc::new(AtomicU64::new(0));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            tokio::spawn(load_http2(
+                world.stack.gateway.clone(),
+                mandate.clone(),
+                Arc::clone(&authority),
+                Arc::clone(&stop),
+                Arc::clone(&made),
+            ))
+        })
+        .collect();
+    for n in 0..=restarts {
+        let before = made.load(Ordering::Relaxed);
+        until("calls are made", async || {
+            made.load(Ordering::Relaxed) > before + 20
+        })
+        .await;
+        if n < restarts {
+            world.stack.cli(&["restart"]).ok();
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut connections = 0;
+    for client in clients {
+        connections += client.await.expect("no call failed");
+    }
+    println!(
+        "{restarts} restarts, {} calls, {connections} connections",
+        made.load(Ordering::Relaxed)
+    );
+    assert!(connections > 4, "connections were given up in order");
+    // Whatever was made again had reached nobody.
+    let reached = world.upstream.seen().len() as u64;
+    assert_eq!(reached, made.load(Ordering::Relaxed));
 }
 
 #[tokio::test(flavor = "multi_thread")]
