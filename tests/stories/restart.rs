@@ -223,6 +223,16 @@ fn a_restart_that_could_not_work_is_refused() {
     );
     std::fs::remove_file(stack.file("server.toml")).unwrap();
     assert_eq!(stack.up()["pid"], pid);
+    // As an older program would find it.
+    let state = rusqlite::Connection::open(stack.file("state.db")).unwrap();
+    let known: u32 = state
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    state.pragma_update(None, "user_version", 99).unwrap();
+    let refused = stack.cli(&["restart"]).fails(1);
+    assert!(refused.stderr.contains("newer"), "{}", refused.stderr);
+    state.pragma_update(None, "user_version", known).unwrap();
+    assert_eq!(stack.up()["pid"], pid);
     stack.cli(&["restart"]).ok();
     stack.cli(&["down"]).ok();
     assert!(!stack.file("caracal.sock").exists());

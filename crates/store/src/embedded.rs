@@ -66,6 +66,21 @@ impl Embedded {
         })
     }
 
+    /// Looks whether this release could open the store in a directory. Nothing is touched, and a
+    /// server may be at work on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; a ledger file that it would move aside is none.
+    pub fn check(dir: &Path) -> Result<(), StoreError> {
+        database::inspect(&dir.join("state.db"), &database::STATE)?;
+        match database::inspect(&dir.join("ledger.db"), &database::LEDGER) {
+            Err(StoreError::Damaged(_)) => Ok(()),
+            Err(StoreError::Foreign { why, .. }) if why != database::OTHER_PROGRAM => Ok(()),
+            looked => looked,
+        }
+    }
+
     /// Where the ledger file was moved that could not be read when the store was opened. The
     /// logs in it have [`crate::LogHead::damaged`] heads.
     pub fn set_aside(&self) -> Option<PathBuf> {

@@ -4,6 +4,7 @@ mod doors;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use caracal_connection::Stopping;
 use caracal_core::NodeId;
 use caracal_egress::{Egress, EgressRules};
 use caracal_engine::{Clock, Engine, EngineConfig, KeyCare, StartError};
-use caracal_store::{Embedded, OpenOptions};
+use caracal_store::{Embedded, OpenOptions, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -77,12 +78,26 @@ pub(crate) async fn serve(
 }
 
 /// Looks whether a server could start with these settings, as far as that can be told while
-/// another one runs.
+/// another one runs. Nothing is touched.
 pub(crate) fn check(settings: &Settings) -> Outcome<()> {
-    let Some(files) = &settings.tls else {
-        return Ok(());
-    };
-    files.load().map(drop)
+    if let Some(files) = &settings.tls {
+        files.load()?;
+    }
+    if settings.home.has_state() {
+        restore::refuse_unfinished(&settings.home)?;
+        let home = settings.home.dir();
+        Embedded::check(home).map_err(|error| cannot_open(home, &error))?;
+        master_key::load(settings)?;
+    }
+    Ok(())
+}
+
+fn cannot_open(home: &Path, error: &StoreError) -> Failure {
+    Failure::new(format!(
+        "the data in `{}` cannot be opened: {error}",
+        home.display()
+    ))
+    .hint("`caracal doctor` looks for causes")
 }
 
 /// Serves until the stop, and gives back what stays open.
@@ -295,13 +310,7 @@ async fn start_engine(settings: &Settings, plan: &Plan, keys: MasterKeys) -> Out
         tokio::task::spawn_blocking(move || Embedded::open(&dir, OpenOptions::default())).await;
     let store = store
         .map_err(|_| Failure::new("the data cannot be opened"))?
-        .map_err(|error| {
-            Failure::new(format!(
-                "the data in `{}` cannot be opened: {error}",
-                settings.home.dir().display()
-            ))
-            .hint("`caracal doctor` looks for causes")
-        })?;
+        .map_err(|error| cannot_open(settings.home.dir(), &error))?;
     if let Some(path) = store.set_aside() {
         tracing::error!(
             "the ledger could not be read and was moved to `{}`; new logs are begun",
