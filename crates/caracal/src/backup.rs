@@ -1,6 +1,8 @@
 //! `caracal backup`: a copy of everything that the store holds, and never of the master key.
 
 mod archive;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod manifest;
 mod snapshot;
 mod source;

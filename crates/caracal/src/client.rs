@@ -34,6 +34,8 @@ pub(crate) use resources::resources;
 pub(crate) use revocations::{freeze, revocations, revoke, thaw};
 pub(crate) use target::Target;
 pub(crate) use tokens::tokens;
+#[cfg(test)]
+pub(crate) use verify::fuzz::export as fuzz_export;
 pub(crate) use verify::{Evidence, split_notes, verify_home};
 #[cfg(test)]
 pub(crate) use yaml::parse as parse_zone_file;

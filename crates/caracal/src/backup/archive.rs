@@ -13,7 +13,24 @@ use crate::failure::{Context, Failure, Outcome};
 
 /// Reads a backup and gives its manifest, after every byte of it was checked against it.
 pub(crate) fn check(path: &Path) -> Outcome<Manifest> {
-    read(path, |_| Ok(Box::new(io::sink())), |_| Ok(()))
+    let (shown, file) = open(path)?;
+    check_stream(file, &shown, |_| Ok(()))
+}
+
+/// Reads a backup from a stream that is shown to people as this. `accept` sees the manifest
+/// before anything else was read.
+pub(crate) fn check_stream(
+    stream: impl Read,
+    shown: &str,
+    accept: impl FnOnce(&Manifest) -> Outcome<()>,
+) -> Outcome<Manifest> {
+    read(stream, shown, |_| Ok(Box::new(io::sink())), accept)
+}
+
+fn open(path: &Path) -> Outcome<(String, BufReader<File>)> {
+    let shown = format!("`{}`", path.display());
+    let file = File::open(path).context(&shown)?;
+    Ok((shown, BufReader::with_capacity(1024 * 1024, file)))
 }
 
 /// Writes the files of a backup into an empty directory, synced, and checks every byte. `accept`
@@ -31,7 +48,8 @@ pub(crate) fn unpack(
             .open(into.join(name))?;
         Ok(Box::new(file))
     };
-    let manifest = read(path, create, accept)?;
+    let (shown, file) = open(path)?;
+    let manifest = read(file, &shown, create, accept)?;
     for file in &manifest.files {
         let target = into.join(&file.name);
         File::open(&target)
@@ -42,47 +60,41 @@ pub(crate) fn unpack(
 }
 
 fn read(
-    path: &Path,
+    stream: impl Read,
+    shown: &str,
     create: impl Fn(&str) -> io::Result<Box<dyn Write>>,
     accept: impl FnOnce(&Manifest) -> Outcome<()>,
 ) -> Outcome<Manifest> {
-    let shown = format!("`{}`", path.display());
-    let file = File::open(path).context(&shown)?;
-    let mut archive = tar::Archive::new(BufReader::with_capacity(1024 * 1024, file));
+    let mut archive = tar::Archive::new(stream);
     // Raw: names and sizes are what the headers say, and no extension of the format is followed.
-    let mut entries = archive.entries().context(&shown)?.raw(true);
+    let mut entries = archive.entries().context(shown)?.raw(true);
     let text = {
-        let mut entry = next(&mut entries, Manifest::NAME, &shown)?;
+        let mut entry = next(&mut entries, Manifest::NAME, shown)?;
         if entry.size() > Manifest::MAX_BYTES {
-            return Err(damaged(&shown, "its manifest is too long"));
+            return Err(damaged(shown, "its manifest is too long"));
         }
         let mut text = Vec::new();
-        entry.read_to_end(&mut text).context(&shown)?;
+        entry.read_to_end(&mut text).context(shown)?;
         if u64::try_from(text.len()).ok() != Some(entry.size()) {
-            return Err(damaged(&shown, "it is cut off"));
+            return Err(damaged(shown, "it is cut off"));
         }
         text
     };
-    let manifest = Manifest::parse(&text, &shown)?;
+    let manifest = Manifest::parse(&text, shown)?;
     let names: Vec<&str> = manifest.files.iter().map(|file| &*file.name).collect();
     if names != DATABASES {
         return Err(damaged(
-            &shown,
+            shown,
             "its manifest names other files than a backup has",
         ));
     }
     accept(&manifest)?;
     for file in &manifest.files {
-        let mut entry = next(&mut entries, &file.name, &shown)?;
-        copy(
-            file,
-            &mut entry,
-            create(&file.name).context(&shown)?,
-            &shown,
-        )?;
+        let mut entry = next(&mut entries, &file.name, shown)?;
+        copy(file, &mut entry, create(&file.name).context(shown)?, shown)?;
     }
     if entries.next().is_some() {
-        return Err(damaged(&shown, "there is more in it than a backup has"));
+        return Err(damaged(shown, "there is more in it than a backup has"));
     }
     Ok(manifest)
 }

@@ -101,11 +101,16 @@ impl Manifest {
 
     /// The number of leaves in all logs.
     pub(crate) fn events(&self) -> u64 {
-        self.logs.iter().map(|log| log.size).sum()
+        sum(self.logs.iter().map(|log| log.size))
     }
 
     /// The bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        sum(self.files.iter().map(|file| file.bytes))
     }
+}
+
+/// What a manifest says may be anything.
+fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }

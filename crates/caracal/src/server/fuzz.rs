@@ -56,6 +56,16 @@ mod tests {
                 copies: 3000,
             },
             Target {
+                name: "caracal_export",
+                body: crate::client::fuzz_export,
+                copies: 1000,
+            },
+            Target {
+                name: "caracal_backup",
+                body: crate::backup::fuzz::archive,
+                copies: 3000,
+            },
+            Target {
                 name: "caracal_notes",
                 body: super::notes,
                 copies: 2000,
