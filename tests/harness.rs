@@ -27,7 +27,7 @@ pub use mandates::{Answer, Client, claims, http};
 pub use memory::Memory;
 pub use power::{Dice, Disk, Journal, Lie, Loss, Promises, Recorded, check_home};
 pub use protected::Protected;
-pub use python::python;
+pub use python::{python, python_command};
 pub use raw::{Head, Raw, RawUpstream};
 pub use scrape::Scrape;
 pub use stack::Stack;

@@ -1,7 +1,8 @@
 //! Restarts under load: the same process goes on with another program, and no call fails.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::harness::{Authority, Protected, Raw, Stack, dial, until};
+use crate::harness::{Authority, Protected, Raw, Stack, curl, dial, python_command, until};
 
 /// Makes calls on kept connections until it is told to stop. A connection is only given up when
 /// an answer said so. Returns how many calls and how many connections it made.
@@ -242,6 +243,39 @@ fn a_restart_that_could_not_work_is_refused() {
         "{}",
         nobody.stderr
     );
+}
+
+#[test]
+fn a_socket_of_the_system_is_served_and_kept() {
+    let mut stack = Stack::new();
+    // Whoever passes a socket has chosen what it listens on.
+    stack.set("CARACAL_GATEWAY_LISTEN", "127.0.0.9:0");
+    let serve = stack.command(&["serve"]);
+    let mut starting = python_command("activate.py");
+    starting.arg("gateway").arg(serve.get_program());
+    starting.args(serve.get_args());
+    for (name, value) in serve.get_envs() {
+        match value {
+            Some(value) => starting.env(name, value),
+            None => starting.env_remove(name),
+        };
+    }
+    let starting = starting.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = starting.spawn().unwrap();
+    let mut port = String::new();
+    let mut said = BufReader::new(server.stdout.take().unwrap());
+    said.read_line(&mut port).unwrap();
+    let url = format!("http://127.0.0.1:{}", port.trim());
+    let health = format!("{url}/.caracal/health");
+    stack.cli(&["status", "--ready"]).ok();
+    assert_eq!(u32::try_from(stack.pid()).unwrap(), server.id());
+    for _ in 0..2 {
+        assert!(curl(&[&health]).ok().stdout.ends_with("200 1.1"));
+        stack.cli(&["restart"]).ok();
+    }
+    assert!(curl(&[&health]).ok().stdout.ends_with("200 1.1"));
+    stack.cli(&["down"]).ok();
+    assert!(server.wait().unwrap().success());
 }
 
 #[test]

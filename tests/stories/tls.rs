@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::{
-    Authority, Head, KEY, Protected, Raw, RawUpstream, Stack, Upstream, curl, until,
+    Authority, Head, KEY, Protected, Raw, RawUpstream, Scrape, Stack, Upstream, curl, until,
 };
 
 struct Secured {
@@ -98,6 +98,23 @@ async fn clients_of_others_speak_tls_with_every_door() {
         let limit = Some(Duration::from_secs(20));
         stalled.set_read_timeout(limit).unwrap();
         assert_eq!(stalled.read(&mut [0; 16]).unwrap_or(0), 0);
+    }
+    // All of it is counted.
+    let page = authority.http().get(format!("{}/metrics", stack.sts));
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let page = Scrape::parse(&page);
+    for outcome in ["ok", "failed", "plain_http", "timeout"] {
+        let sample = format!("caracal_tls_handshakes_total{{door=\"sts\",outcome=\"{outcome}\"}}");
+        assert!(page.get(&sample) >= 1.0, "{sample}");
+    }
+    // The year 2100.
+    let ends = page.get("caracal_tls_certificate_expires_seconds");
+    assert_eq!(ends, 4_102_444_800.0);
+    for name in [
+        "caracal_tls_handshakes_total",
+        "caracal_tls_certificate_expires_seconds",
+    ] {
+        assert!(page.described.contains(name), "{name}");
     }
     // The command line goes over the local socket.
     let applied = stack.apply(&Protected::zone_file("acme", &upstream));

@@ -20,6 +20,9 @@ use crate::server::Door;
 
 /// Says that standard input has what a predecessor of this id, which is our own, leaves us.
 pub(crate) const VARIABLE: &str = "CARACAL_HANDOVER";
+/// Says first whose choice the listeners are.
+const FOREIGN: &str = "foreign";
+const OWN: &str = "own";
 const LOCK: &str = "lock";
 const SOCKET: &str = "socket";
 /// More than a server has, and less than the system passes at a time.
@@ -81,7 +84,7 @@ impl Handover {
 
     /// Puts everything into a socket, from which a successor takes it.
     pub(crate) fn send(&self) -> Outcome<OwnedFd> {
-        let mut names = Vec::new();
+        let mut names = vec![if self.is_foreign { FOREIGN } else { OWN }];
         let mut handles: Vec<BorrowedFd<'_>> = Vec::new();
         if let Some(lock) = &self.lock {
             names.push(LOCK);
@@ -138,8 +141,12 @@ fn receive(from: BorrowedFd<'_>) -> Outcome<Handover> {
         RecvAncillaryMessage::ScmRights(handles) => handles.collect::<Vec<_>>(),
         _ => Vec::new(),
     });
-    let mut handover = Handover::default();
-    for (name, handle) in text.split(' ').zip(handles) {
+    let mut names = text.split(' ');
+    let mut handover = Handover {
+        is_foreign: names.next() == Some(FOREIGN),
+        ..Handover::default()
+    };
+    for (name, handle) in names.zip(handles) {
         match name {
             LOCK => handover.lock = Some(HomeLock::of_predecessor(handle.into())),
             SOCKET => handover.socket = Some(handle.into()),
@@ -168,12 +175,13 @@ mod tests {
             lock: Some(lock),
             socket: Some(socket),
             listeners: [(Door::Sts, vec![listener])].into(),
-            is_foreign: false,
+            is_foreign: true,
         };
         let theirs = handover.send().unwrap();
         drop(handover);
         let received = receive(theirs.as_fd()).unwrap();
         assert!(received.lock.is_some() && received.socket.is_some());
+        assert!(received.is_foreign);
         let again = received.listeners[&Door::Sts][0].local_addr().unwrap();
         assert_eq!(again, address);
         std::net::TcpStream::connect(address).unwrap();
