@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Context, Outcome};
 use crate::home::{Home, replace};
+
+/// What a stop takes beside the calls under way: connections close, files are synced.
+const AFTER_DRAIN: Duration = Duration::from_secs(15);
 
 /// What the holder of the home serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,9 @@ pub(crate) struct StackRecord {
     pub(crate) refused: Option<String>,
     #[serde(default)]
     pub(crate) refusals: u64,
+    /// How long calls under way may go on when it stops or starts again.
+    #[serde(default)]
+    pub(crate) drain_seconds: u64,
     /// Its doors, by name.
     pub(crate) doors: BTreeMap<String, DoorRecord>,
 }
@@ -46,6 +53,11 @@ impl StackRecord {
         serde_json::from_slice(&text)
             .ok()
             .filter(|record: &Self| record.pid == pid)
+    }
+
+    /// How long it may take to stop.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds).saturating_add(AFTER_DRAIN)
     }
 
     /// Notes that a restart was refused.

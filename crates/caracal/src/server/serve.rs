@@ -129,7 +129,11 @@ async fn run(
         Some(socket) => socket,
         None => socket::bind(&settings.home, &lock)?,
     };
-    let record = plan.record(tls.is_some(), &engine.new_request_id());
+    let record = plan.record(
+        tls.is_some(),
+        settings.conversation.drain,
+        &engine.new_request_id(),
+    );
     let tracker = TaskTracker::new();
     let doors = Doors {
         engine: engine.clone(),
@@ -281,7 +285,7 @@ impl Plan {
         self.listening.values().flatten().copied().collect()
     }
 
-    fn record(&self, is_tls: bool, start: &str) -> StackRecord {
+    fn record(&self, is_tls: bool, drain: Duration, start: &str) -> StackRecord {
         let doors = self.listening.iter().map(|(door, addresses)| {
             let url = self.url(*door).to_owned();
             (
@@ -299,6 +303,7 @@ impl Plan {
             start: start.to_owned(),
             refused: None,
             refusals: 0,
+            drain_seconds: drain.as_secs(),
             doors: doors.collect(),
         }
     }

@@ -7,16 +7,16 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::PurgeArgs;
 use crate::failure::{Context, Failure, Outcome};
-use crate::home::{Home, HomeLock, find_holder_of};
+use crate::home::{Home, HomeLock, StackRecord, find_holder_of};
 use crate::terminal;
 
-/// Longer than a server drains.
+/// Longer than a server drains by default.
 const WAIT: Duration = Duration::from_secs(45);
 
 /// `caracal down`.
 pub(crate) fn down(home: &Home, json: bool) -> Outcome<()> {
-    let upstream = end_process(&home.join("demo/upstream.lock"))?;
-    let pid = end_process(&home.join("caracal.lock"))?;
+    let upstream = end_process(&home.join("demo/upstream.lock"), WAIT)?;
+    let pid = end_stack(home)?;
     if json {
         return terminal::json(&serde_json::json!({ "stopped": pid }));
     }
@@ -36,9 +36,17 @@ pub(crate) fn down(home: &Home, json: bool) -> Outcome<()> {
     Ok(())
 }
 
+/// Asks the stack to end, and waits as long as its calls may go on.
+fn end_stack(home: &Home) -> Outcome<Option<u32>> {
+    let lock = home.join("caracal.lock");
+    let record = find_holder_of(&lock)?.and_then(|pid| StackRecord::find(home, pid));
+    let patience = record.map_or(WAIT, |record| record.patience());
+    end_process(&lock, patience.max(WAIT))
+}
+
 /// Asks the holder of a lock to end, and waits until it has. Only the process that holds the
 /// lock now is asked: an id that an older one left may be another process by now.
-pub(crate) fn end_process(lock: &Path) -> Outcome<Option<u32>> {
+fn end_process(lock: &Path, wait: Duration) -> Outcome<Option<u32>> {
     let Some(pid) = find_holder_of(lock)? else {
         return Ok(None);
     };
@@ -58,12 +66,12 @@ pub(crate) fn end_process(lock: &Path) -> Outcome<Option<u32>> {
         .hint("try again"));
     }
     kill_process(target, Signal::TERM).context(format!("process {pid} cannot be stopped"))?;
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + wait;
     while find_holder_of(lock)? == Some(pid) {
         if Instant::now() > deadline {
             return Err(Failure::new(format!(
                 "process {pid} is still running after {} s",
-                WAIT.as_secs()
+                wait.as_secs()
             ))
             .hint("`caracal logs` tells what it waits for"));
         }
@@ -103,8 +111,8 @@ pub(crate) fn purge(home: &Home, args: &PurgeArgs, json: bool) -> Outcome<()> {
             return Err(Failure::new("nothing was removed"));
         }
     }
-    end_process(&home.join("demo/upstream.lock"))?;
-    end_process(&home.join("caracal.lock"))?;
+    end_process(&home.join("demo/upstream.lock"), WAIT)?;
+    end_stack(home)?;
     // Nobody starts while the files go.
     let held = HomeLock::take(home)?;
     home.remove()?;

@@ -9,8 +9,8 @@ use crate::home::{Home, HomeLock, StackRecord, find_holder};
 use crate::stack::StackStatus;
 use crate::terminal;
 
-/// Longer than a server drains by default.
-const WAIT: Duration = Duration::from_secs(120);
+/// How long the new program may take to say that it could start, and to start.
+const START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
 /// `caracal restart`: the same process, with the program and the settings as they are now. No
@@ -43,7 +43,8 @@ pub(crate) async fn restart(home: &Home, json: bool) -> Outcome<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let target = target.ok_or_else(|| Failure::new(format!("{pid} is no process")))?;
     kill_process(target, Signal::USR2).context(format!("process {pid} cannot be told"))?;
-    let deadline = Instant::now() + WAIT;
+    let wait = before.patience().saturating_add(START);
+    let deadline = Instant::now() + wait;
     loop {
         if find_holder(home)? != Some(pid) {
             return Err(
@@ -68,7 +69,7 @@ pub(crate) async fn restart(home: &Home, json: bool) -> Outcome<()> {
         if Instant::now() > deadline {
             return Err(Failure::new(format!(
                 "the stack has not started again after {} s",
-                WAIT.as_secs()
+                wait.as_secs()
             ))
             .hint("`caracal logs` tells what it waits for"));
         }
