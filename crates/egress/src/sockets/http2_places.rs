@@ -146,6 +146,41 @@ async fn what_is_given_up_frees_its_stream() {
     assert_eq!(joined(upstream).await, 0);
 }
 
+/// Far more requests than streams, some of which are given up at any moment: whoever stays is
+/// served, and nobody waits for a place that is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everyone_who_waits_is_served() {
+    let (address, _upstream) = upstream(|listener| {
+        while let Ok((stream, _)) = listener.accept() {
+            std::thread::spawn(move || {
+                let mut frames = Frames::over(stream, &[(MAX_STREAMS, 2)])?;
+                while let Some(stream) = frames.request() {
+                    frames.send(HEADERS, END_HEADERS, stream, STATUS_200).ok()?;
+                    frames.send(DATA, END_STREAM, stream, b"ok").ok()?;
+                }
+                Some(())
+            });
+        }
+    });
+    let egress = egress();
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..2000_u64 {
+        let (egress, request) = (egress.clone(), get(format!("http://{address}/")));
+        asking.spawn(async move {
+            if n % 5 == 0 {
+                let patience = Duration::from_micros(n);
+                let _ = tokio::time::timeout(patience, egress.send(&PRIOR, request)).await;
+            } else {
+                let answer = send(&egress, &PRIOR, request).await.unwrap();
+                assert_eq!(text(answer).await, "ok");
+            }
+        });
+    }
+    while let Some(asked) = asking.join_next().await {
+        asked.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn zones_share_no_connection() {
     let (address, upstream) = upstream(|listener| {
