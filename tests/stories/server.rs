@@ -147,6 +147,25 @@ fn a_home_has_one_stack() {
     assert!(theirs.status.success());
     let theirs: serde_json::Value = serde_json::from_slice(&theirs.stdout).unwrap();
     assert_eq!(theirs["pid"], mine["pid"]);
+    // Nobody waits for the home to become free.
+    assert_eq!(
+        Some(servers_of(&fresh)),
+        mine["pid"].as_u64().map(|pid| vec![pid])
+    );
+}
+
+/// The processes that were started for a stack.
+fn servers_of(stack: &Stack) -> Vec<u64> {
+    let wanted = format!("CARACAL_HOME={}", stack.home.display());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u64| {
+        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        variables
+            .split(|b| *b == 0)
+            .any(|held| held == wanted.as_bytes())
+    })
+    .collect()
 }
 
 #[test]

@@ -89,8 +89,14 @@ pub(crate) async fn start(
     let deadline = Instant::now() + WAIT;
     loop {
         let status = StackStatus::look(home).await?;
-        // Two that start at once: one of them serves, and that is what was asked for.
+        // Two that start at once: one of them serves, and that is what was asked for. The other
+        // must not wait until the home is free and then serve after all.
         if status.ready {
+            if status.pid != Some(child.id()) {
+                // One that has ended is what is wanted.
+                let _ = child.kill();
+                child.wait().context("the server cannot be watched")?;
+            }
             return Ok(status);
         }
         let ended = child.try_wait().context("the server cannot be watched")?;
