@@ -12,6 +12,8 @@ use crate::{bench, dist, prepare, program, totals::Totals, workspace};
 const KILLS: &str = "100";
 /// Cases of each property test.
 const PROPERTY_CASES: &str = "100000";
+/// Steps of the random histories of authority.
+const MODEL_STEPS: &str = "1000000";
 /// How long each fuzz target is fuzzed, in seconds.
 const FUZZ_SECONDS: &str = "60";
 /// How long the server is kept saturated, in minutes.
@@ -72,6 +74,7 @@ fn tests(totals: &mut Totals) -> Result<()> {
         ("CARACAL_TEST_LONG", "1"),
         ("CARACAL_TEST_KILLS", KILLS),
         ("PROPTEST_CASES", PROPERTY_CASES),
+        ("CARACAL_TEST_MODEL_STEPS", MODEL_STEPS),
     ] {
         if std::env::var_os(name).is_none() {
             tests.env(name, value);

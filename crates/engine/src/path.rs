@@ -117,6 +117,14 @@ impl AuthorityPath {
         for link in &links {
             check_link(view, leases, now, link)?;
         }
+        // What is dead is dead, also below what is only suspended.
+        let suspended = |link: &&Link| {
+            let stored = link.stored.as_ref();
+            stored.is_some_and(|s| s.value.status == SessionStatus::Suspended)
+        };
+        if let Some(link) = links.iter().find(suspended) {
+            return Err(Broken::Suspended(link.session));
+        }
         let mut links = links.into_iter();
         let root = links.next().ok_or(Broken::Dead(Anchor::Session(session)))?;
         Ok(Self {
@@ -296,9 +304,6 @@ fn check_link(view: &ZoneView, leases: &Leases, now: Timestamp, link: &Link) -> 
     }
     if !session.is_alive(now) || leases.has_lapsed(session, now) {
         return Err(Broken::Expired(anchor));
-    }
-    if session.status == SessionStatus::Suspended {
-        return Err(Broken::Suspended(session.id));
     }
     Ok(())
 }

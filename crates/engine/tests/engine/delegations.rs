@@ -475,3 +475,50 @@ async fn a_budget_shared_by_fifty_sessions_admits_exactly_its_calls() {
     assert_eq!(count(EventType::CallStarted), 1000);
     assert_eq!(count(EventType::CallDenied), 500);
 }
+
+/// Calls until nothing is admitted any more, and at most so many times.
+async fn drain(test: &TestEngine, zone: &SeededZone, mandate: &str, most: u32) -> u32 {
+    let mut admitted = 0;
+    for _ in 0..most {
+        match call(test, zone, mandate, "GET").await {
+            Ok(()) => admitted += 1,
+            Err(code) => {
+                assert_eq!(code, RefusalCode::BudgetExhausted);
+                break;
+            }
+        }
+    }
+    admitted
+}
+
+#[tokio::test]
+async fn a_budget_is_exact_over_stops_and_never_exceeded_over_crashes() {
+    for crashes in [false, true] {
+        let (mut test, zone) = world(LENDING).await;
+        let lender = opened(&test, &zone, "anton").await;
+        let borrower = opened(&test, &zone, "anton").await;
+        let limited = CreateDelegation {
+            calls: Some(200),
+            ..lends(&lender, &borrower, only_read())
+        };
+        let lent = lend(&test, &lender, limited).await.unwrap();
+        let mandate = mint_by(&test, &borrower, Some(lent.id), None)
+            .await
+            .unwrap();
+        let mut admitted = 0;
+        for _ in 0..10 {
+            admitted += drain(&test, &zone, &mandate.text, 17).await;
+            test = if crashes {
+                test.crash().await
+            } else {
+                test.restart().await
+            };
+        }
+        admitted += drain(&test, &zone, &mandate.text, 1000).await;
+        if crashes {
+            assert!((1..200).contains(&admitted), "{admitted}");
+        } else {
+            assert_eq!(admitted, 200);
+        }
+    }
+}
