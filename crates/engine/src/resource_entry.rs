@@ -41,7 +41,8 @@ impl Upstream {
             return Err(refuse("an upstream has no query and no fragment"));
         }
         let host = match url.host() {
-            Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+            // The dot of the root goes; with more, what is left could be read as an address.
+            Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name).to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => format!("[{address}]"),
             None => return Err(refuse("the url has no host")),
@@ -49,6 +50,9 @@ impl Upstream {
         // `https:///./` is read as the host `.`, which is the root of all names.
         if host.is_empty() {
             return Err(refuse("the url has no host"));
+        }
+        if host.ends_with('.') {
+            return Err(refuse("the host ends with more than one dot"));
         }
         let port = url.port().unwrap_or(if https { 443 } else { 80 });
         let path = url.path().strip_suffix('/').unwrap_or_else(|| url.path());
@@ -173,6 +177,8 @@ mod tests {
             "unix:/x",
             "https:///./",
             "https://./v1",
+            "http://0../v1",
+            "http://127.0.0.1..",
         ] {
             assert!(Upstream::parse(bad).is_err(), "{bad} was accepted");
         }
