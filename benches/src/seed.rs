@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use caracal_core::{
-    Application, ApplicationId, CommitId, Decision, Document, Event, EventId, EventType, Kind,
-    MandateId, NodeId, ResourceIdentifier, Revision, SessionId, Version, Zone, ZoneId,
+    Anchor, Application, ApplicationId, CommitId, Decision, Document, Event, EventId, EventType,
+    Kind, MandateId, NodeId, ResourceIdentifier, Revision, Revocation, RevocationId, SessionId,
+    Version, Zone, ZoneId,
 };
 use caracal_crypto::{Keyring, LogSigner, MasterKey, SealContext, random_bytes};
 use caracal_ledger::{LeafDraft, Log, TreeState};
@@ -20,8 +21,10 @@ const BATCH: u64 = 2_000;
 /// What a store is filled with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seed {
-    /// Applications.
-    pub(crate) objects: u64,
+    /// Applications; the engine lets a zone have 10,000.
+    pub(crate) applications: u64,
+    /// Revocations of mandates, of which a zone may have any number.
+    pub(crate) revocations: u64,
     /// Events of calls.
     pub(crate) events: u64,
 }
@@ -55,10 +58,14 @@ impl Seed {
         let log = Log::open(key.id, &key.origin, LogSigner::from_seed(&seed)?, state)?;
         store.open_log(log).await?;
 
+        let objects = self.applications + self.revocations;
         let mut done = 0;
-        while done < self.objects {
-            let count = BATCH.min(self.objects - done);
-            let writes = (done..done + count).map(|n| application(zone, n));
+        while done < objects {
+            let count = BATCH.min(objects - done);
+            let writes = (done..done + count).map(|n| match n < self.applications {
+                true => application(zone, n),
+                false => revocation(zone),
+            });
             let mut event = event(zone, EventType::ApplicationRegistered);
             let commit = Commit {
                 id: CommitId::new(now(), &random_bytes()),
@@ -70,7 +77,7 @@ impl Seed {
             let position = store.commit(commit).await?;
             event.revision = Some(position.revision.0);
             let entry = Entry {
-                draft: LeafDraft::new(event, key.id)?,
+                draft: LeafDraft::new(&event, key.id)?,
                 revision: Some(Revision(position.revision.0)),
             };
             store.append(vec![entry]).await?;
@@ -80,7 +87,7 @@ impl Seed {
         while done < self.events {
             let count = BATCH.min(self.events - done);
             let entries = (0..count).map(|_| {
-                let draft = LeafDraft::new(call(zone)?, key.id)?;
+                let draft = LeafDraft::new(&call(zone)?, key.id)?;
                 anyhow::Ok(Entry {
                     draft,
                     revision: None,
@@ -127,6 +134,26 @@ fn application(zone: ZoneId, n: u64) -> Result<Write> {
         name: Some(application.name.clone()),
         version: Version(1),
         body: serde_json::to_string(&application)?.into(),
+    }))
+}
+
+fn revocation(zone: ZoneId) -> Result<Write> {
+    let id = RevocationId::new(now(), &random_bytes());
+    let revocation = Revocation {
+        id,
+        anchor: Anchor::Mandate(MandateId::new(now(), &random_bytes())),
+        created_at: now(),
+        reason: None,
+        lifted_at: None,
+        lifted_after: None,
+    };
+    Ok(Write::Put(Document {
+        zone,
+        kind: Kind::Revocation,
+        id: id.uuid(),
+        name: None,
+        version: Version(1),
+        body: serde_json::to_string(&revocation)?.into(),
     }))
 }
 

@@ -162,7 +162,7 @@ async fn fill(stack: &Stack, count: usize) {
                 format!("req_{n}"),
             );
             Entry {
-                draft: LeafDraft::new(event, key.id).unwrap(),
+                draft: LeafDraft::new(&event, key.id).unwrap(),
                 revision: None,
             }
         });

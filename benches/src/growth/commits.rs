@@ -12,8 +12,18 @@ use crate::arguments::Options;
 use crate::latency::Latency;
 use crate::seed::Seed;
 
-const FEW: u64 = 100;
-const MANY: u64 = 100_000;
+/// A twentieth of the objects are applications, so that there is room for more; the others are
+/// revocations, which a zone may have any number of.
+const FEW: Seed = Seed {
+    applications: 5,
+    revocations: 95,
+    events: 0,
+};
+const MANY: Seed = Seed {
+    applications: 5_000,
+    revocations: 95_000,
+    events: 0,
+};
 
 /// The median microseconds with few and with many.
 pub(super) async fn run(options: &Options) -> Result<(f64, f64)> {
@@ -26,9 +36,11 @@ pub(super) async fn run(options: &Options) -> Result<(f64, f64)> {
         for (world, latency) in [(&few, &mut of_few), (&many, &mut of_many)] {
             let start = Instant::now();
             world.register(n).await?;
+            let took = start.elapsed();
+            world.delete(n).await?;
             // The first ones open files and fill caches.
             if n >= 10 {
-                latency.record(start.elapsed());
+                latency.record(took);
             }
         }
         if n > 20 && begin.elapsed() > options.micro() {
@@ -46,7 +58,7 @@ struct World {
 }
 
 impl World {
-    async fn with(dir: &Path, objects: u64) -> Result<Self> {
+    async fn with(dir: &Path, seed: Seed) -> Result<Self> {
         std::fs::create_dir_all(dir).context("cannot make a directory")?;
         let open = || TestEngine::embedded(dir, OpenOptions::default(), FakeClock::new());
         let engine = open().await;
@@ -57,7 +69,7 @@ impl World {
         engine.engine.close().await;
         drop(engine);
         let master = MasterKey::from_bytes(&TestEngine::MASTER_KEY)?;
-        Seed { objects, events: 0 }.fill(dir, master).await?;
+        seed.fill(dir, master).await?;
         Ok(Self {
             engine: open().await,
             zone,
@@ -65,11 +77,22 @@ impl World {
     }
 
     async fn register(&self, n: u64) -> Result<()> {
-        let name = format!("measured-{n}");
-        let (admin, spec) = (self.engine.admin(), SeededZone::application(&name));
+        let (admin, spec) = (self.engine.admin(), SeededZone::application(&name(n)));
         let engine = &self.engine.engine;
         let made = engine.create_application(self.zone.id, &admin, spec).await;
         made.map(drop)
             .map_err(|error| anyhow!("no commit: {error}"))
     }
+
+    /// So that few objects stay few.
+    async fn delete(&self, n: u64) -> Result<()> {
+        let (admin, engine) = (self.engine.admin(), &self.engine.engine);
+        let name = name(n);
+        let gone = engine.delete_application(self.zone.id, &admin, &name);
+        gone.await.map_err(|error| anyhow!("no commit: {error}"))
+    }
+}
+
+fn name(n: u64) -> String {
+    format!("measured-{n}")
 }

@@ -12,12 +12,14 @@ use crate::stack::{KEY, Stack};
 
 /// What a server that is brought back finds.
 const FULL: Seed = Seed {
-    objects: 10_000,
+    applications: 10_000,
+    revocations: 0,
     events: 1_000_000,
 };
 /// In a quick run the figure means little.
 const QUICK: Seed = Seed {
-    objects: 100,
+    applications: 100,
+    revocations: 0,
     events: 1_000,
 };
 /// From the start of the process until it says that it is ready.
@@ -37,7 +39,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Measure>> {
     let (full, memory) = starts(&stack)?;
     let name = format!(
         "start until ready, {} events and {} objects",
-        seed.events, seed.objects
+        seed.events, seed.applications
     );
     let _running = stack.serve()?;
     stack

@@ -4,10 +4,10 @@ mod http1;
 mod http2;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -17,7 +17,6 @@ use crate::paced::Given;
 use crate::{Arrival, DoorRules, Exchange, Protocol, Transport};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Answering<B> = Pin<Box<dyn Future<Output = Result<Response<Given<B>>, Infallible>> + Send>>;
 
 /// Serves a connection until it ends, one of its limits passes, or the time to drain is over.
 /// Every request goes to `service` with the exchange that belongs to it.
@@ -49,7 +48,7 @@ fn answer<S, F, B>(
     activity: &Arc<Activity>,
     arrival: Arrival,
     rules: &DoorRules,
-) -> Answering<B>
+) -> impl Future<Output = Result<Response<Given<B>>, Infallible>> + Send + use<S, F, B>
 where
     S: Fn(Request<Incoming>, Arc<Exchange>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -61,9 +60,9 @@ where
     exchange.begin(client, !request.body().is_end_stream(), is_http10);
     // With it goes every way to take the connection over.
     request.extensions_mut().clear();
-    let answer = service(request, Arc::clone(&exchange));
-    Box::pin(async move {
-        let answer = answer.await;
+    // By itself in a box: `async` would hold, and every request move, a second one of it.
+    let answer = Box::pin(service(request, Arc::clone(&exchange)));
+    answer.map(move |answer| {
         busy.answered();
         Ok(answer.map(|body| Given::new(body, exchange, busy)))
     })

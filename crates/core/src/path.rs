@@ -84,6 +84,10 @@ impl RequestPath {
             if path.segments.len() == MAX_SEGMENTS {
                 return Err(PathError::TooLong);
             }
+            if is_plain(raw) {
+                path.segments.push(raw.into());
+                continue;
+            }
             let segment = decode(raw)?;
             check(&segment)?;
             path.has_encoded_slash |= segment.contains(['/', '\\']);
@@ -145,6 +149,12 @@ impl fmt::Display for RequestPath {
         }
         Ok(())
     }
+}
+
+/// True for most segments: nothing in them could be read in two ways.
+fn is_plain(raw: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !raw.is_empty() && raw.bytes().all(plain)
 }
 
 fn decode(raw: &str) -> Result<String, PathError> {

@@ -28,6 +28,34 @@ impl std::fmt::Display for Revision {
 #[serde(transparent)]
 pub struct Epoch(pub Uuid);
 
+impl Epoch {
+    /// True when this is the epoch of a position in its short form.
+    pub fn is_of(&self, position: &str) -> bool {
+        let mut own = self.0.as_bytes().iter().take(SHORT_BYTES);
+        let Some((epoch, _)) = position.split_once('.') else {
+            return false;
+        };
+        let (digits, rest) = epoch.as_bytes().as_chunks::<2>();
+        rest.is_empty()
+            && digits.len() == SHORT_BYTES
+            && digits.iter().all(|pair| {
+                own.next()
+                    .is_some_and(|byte| *pair == [hex_digit(byte >> 4), hex_digit(byte & 0xf)])
+            })
+    }
+}
+
+/// How many bytes of epoch and hash the short form of a position has.
+const SHORT_BYTES: usize = 8;
+
+/// The lower-case digit of a number below 16.
+const fn hex_digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + value - 10,
+    }
+}
+
 /// (epoch, revision, hash): two nodes that hold the same position hold the same history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
@@ -53,13 +81,40 @@ impl Position {
 impl std::fmt::Display for Position {
     /// The short form that mandates carry as `rev`: the first 8 bytes of epoch and hash, in hex.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for byte in self.epoch.0.as_bytes().iter().take(8) {
+        for byte in self.epoch.0.as_bytes().iter().take(SHORT_BYTES) {
             write!(f, "{byte:02x}")?;
         }
         write!(f, ".{}.", self.revision)?;
-        for byte in self.hash.iter().take(8) {
+        for byte in self.hash.iter().take(SHORT_BYTES) {
             write!(f, "{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_knows_its_positions_and_no_others() {
+        let epoch = Epoch(Uuid::from_u128(0x0123_4567_89ab_cdef_0000_0000_0000_0001));
+        let position = Position::start(epoch);
+        assert!(epoch.is_of(&position.to_string()));
+        assert!(epoch.is_of("0123456789abcdef.7.x"));
+        for other in [
+            "",
+            ".",
+            "0123456789abcdef",
+            "0123456789ABCDEF.7.x",
+            "0123456789abcde.7.x",
+            "0123456789abcdee.7.x",
+            "1123456789abcdef.7.x",
+            "0123456789abcdef0.7.x",
+            "0123456789abcdef00.7.x",
+            "é123456789abcdef.7.x",
+        ] {
+            assert!(!epoch.is_of(other), "{other}");
+        }
     }
 }

@@ -96,11 +96,12 @@ impl Keyring {
         }
         let id = self.current.id();
         let wrapping = self.current.cipher().ok_or(SealError::Refused)?;
+        let ctx = &ctx.bytes();
         let data_key = Zeroizing::new(random_bytes::<KEY_LEN>());
         let mut envelope = vec![VERSION];
         envelope.extend(id);
         envelope.extend(encrypt(
-            &wrapping,
+            wrapping,
             &aad(Layer::DataKey, id, ctx),
             data_key.as_slice(),
         )?);
@@ -118,8 +119,9 @@ impl Keyring {
         let envelope = Envelope::parse(sealed)?;
         let master = self.find(envelope.id).ok_or(SealError::UnknownMasterKey)?;
         let wrapping = master.cipher().ok_or(SealError::Refused)?;
+        let ctx = &ctx.bytes();
         let data_key = decrypt(
-            &wrapping,
+            wrapping,
             &aad(Layer::DataKey, envelope.id, ctx),
             &envelope.wrapped,
         )?;
@@ -197,16 +199,13 @@ enum Layer {
     Secret,
 }
 
-fn aad(layer: Layer, id: [u8; ID_LEN], ctx: &SealContext) -> Vec<u8> {
+fn aad(layer: Layer, id: [u8; ID_LEN], ctx: &[u8]) -> Vec<u8> {
     // Labels of one length, so that what follows starts at the same place in both layers.
-    let mut aad = match layer {
-        Layer::DataKey => b"caracal seal key".to_vec(),
-        Layer::Secret => b"caracal seal txt".to_vec(),
+    let label = match layer {
+        Layer::DataKey => b"caracal seal key",
+        Layer::Secret => b"caracal seal txt",
     };
-    aad.push(VERSION);
-    aad.extend(id);
-    aad.extend(ctx.bytes());
-    aad
+    [label.as_slice(), &[VERSION], &id, ctx].concat()
 }
 
 fn cipher(key: &[u8]) -> Result<RandomizedNonceKey, SealError> {

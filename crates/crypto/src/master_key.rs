@@ -13,6 +13,8 @@ use crate::{KeyError, keyed_digest, random_bytes};
 /// database, cannot be printed or cloned, and is wiped when it goes.
 pub struct MasterKey {
     bytes: Secret,
+    /// The same key, expanded once; the library wipes it too.
+    cipher: Option<RandomizedNonceKey>,
     id: [u8; 8],
 }
 
@@ -62,8 +64,8 @@ impl MasterKey {
         self.id
     }
 
-    pub(crate) fn cipher(&self) -> Option<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, self.bytes.expose()).ok()
+    pub(crate) fn cipher(&self) -> Option<&RandomizedNonceKey> {
+        self.cipher.as_ref()
     }
 
     fn with(bytes: Vec<u8>) -> Self {
@@ -73,7 +75,8 @@ impl MasterKey {
         for (to, from) in id.iter_mut().zip(digest) {
             *to = from;
         }
-        Self { bytes, id }
+        let cipher = RandomizedNonceKey::new(&AES_256_GCM, bytes.expose()).ok();
+        Self { bytes, cipher, id }
     }
 }
 

@@ -145,7 +145,7 @@ impl Engine {
         if let Some(error) = commit
             .events
             .iter()
-            .find_map(|event| LeafDraft::new(event.clone(), any_log).err())
+            .find_map(|event| LeafDraft::new(event, any_log).err())
         {
             tracing::error!(%error, "an event cannot be written");
             return Err(CommitError::Malformed("an event of it cannot be written"));

@@ -16,6 +16,7 @@ use crate::live::LiveGuard;
 use crate::meters::meters;
 use crate::path::{AuthorityPath, Broken};
 use crate::permit::Permit;
+use crate::record::RecordError;
 use crate::verify::OpenedMandate;
 use crate::view::{Stored, ZoneView};
 use crate::{Engine, Refusal, ResourceEntry, Target};
@@ -51,7 +52,8 @@ impl Engine {
         let mut decided = self.decide_call(&opened, &subject, &request);
         decided.event.inputs_digest = Some(digest_of_call(&subject.view, &opened, &request));
         if let Some(refusal) = decided.refusal {
-            return self.refuse(&opened, decided.event, refusal).await;
+            // Boxed, so that those who are let through do not carry its weight.
+            return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
         }
         let taken = match &subject.path {
             Ok(path) => self.take_call(&opened.handle, path).await,
@@ -60,16 +62,16 @@ impl Engine {
         };
         let taken = match taken {
             Ok(taken) => taken,
-            Err(refusal) => return self.refuse(&opened, decided.event, refusal).await,
+            Err(refusal) => {
+                return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
+            }
         };
         let mut started = decided.event;
         started.event_type = EventType::CallStarted;
         started.decision = Some(Decision::Allow);
+        let entry = self.draft(&opened.handle, &started).map_err(unrecorded)?;
         let unfinished = Unfinished::new(self, &opened, &started);
-        let receipt = self
-            .record(&opened.handle, started.clone())
-            .await
-            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()));
+        let receipt = self.append_one(entry).await.map_err(unrecorded);
         unfinished.disarm();
         let receipt = receipt?;
         // The evidence took time. What was revoked meanwhile ends the call here, and what was
@@ -218,7 +220,6 @@ impl Engine {
             request.method
         };
         let sent = request.path.below(&entry.upstream().base).to_string();
-        let host = entry.upstream().authority();
         let began = Instant::now();
         let question = PathQuestion {
             phase: Phase::Call,
@@ -229,7 +230,7 @@ impl Engine {
             request: Some(RequestView {
                 method,
                 path: &sent,
-                host: &host,
+                host: entry.upstream().authority(),
                 query: &request.query,
                 tool: None,
                 arguments: None,
@@ -272,22 +273,22 @@ impl Engine {
         finished.resource = started.resource.clone();
         finished.operation = started.operation.clone();
         finished.reason = Some(reason.to_owned());
-        self.record_later(&opened.handle, finished);
+        self.record_later(&opened.handle, &finished);
     }
 
-    /// Records a denial and answers with it.
-    pub(crate) async fn refuse<T>(
+    /// Records a denial and gives back what to answer.
+    pub(crate) async fn refuse(
         &self,
         opened: &OpenedMandate,
-        mut event: Event,
+        mut event: Box<Event>,
         refusal: Refusal,
-    ) -> Result<T, Refusal> {
+    ) -> Refusal {
         event.decision = Some(Decision::Deny);
         event.reason = Some(refusal.code.as_str().to_owned());
-        self.record(&opened.handle, event)
-            .await
-            .map_err(|e| Refusal::new(RefusalCode::LedgerUnavailable, e.to_string()))?;
-        Err(refusal)
+        match self.record(&opened.handle, &event).await {
+            Ok(_) => refusal,
+            Err(error) => unrecorded(error),
+        }
     }
 
     pub(crate) fn call_event(
@@ -295,9 +296,9 @@ impl Engine {
         opened: &OpenedMandate,
         event_type: EventType,
         request_id: &str,
-    ) -> Event {
+    ) -> Box<Event> {
         let claims = opened.claims();
-        let mut event = self.event(claims.zone, event_type, request_id);
+        let mut event = Box::new(self.event(claims.zone, event_type, request_id));
         event.application = Some(claims.client_id);
         event.session = Some(claims.sid);
         event.mandate = Some(claims.jti);
@@ -419,8 +420,12 @@ impl Drop for Unfinished<'_> {
 }
 
 struct Decided {
-    event: Event,
+    event: Box<Event>,
     refusal: Option<Refusal>,
+}
+
+fn unrecorded(error: RecordError) -> Refusal {
+    Refusal::new(RefusalCode::LedgerUnavailable, error.to_string())
 }
 
 pub(crate) fn revoked(opened: &OpenedMandate, anchor: Anchor) -> Refusal {

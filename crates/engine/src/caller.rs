@@ -135,7 +135,7 @@ impl Engine {
     ) -> Result<T, IssueError> {
         event.decision = Some(Decision::Deny);
         event.reason = Some(error.code().to_owned());
-        let recorded = self.record(&caller.handle, event).await;
+        let recorded = self.record(&caller.handle, &event).await;
         recorded
             .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;
         Err(error)

@@ -277,7 +277,7 @@ impl Appender {
                 }
             }
             for event in &record.events {
-                match LeafDraft::new(event.clone(), log.id) {
+                match LeafDraft::new(event, log.id) {
                     Ok(draft) => entries.push(Entry {
                         draft,
                         revision: Some(revision),

@@ -17,7 +17,7 @@ pub fn token(data: &[u8]) {
 pub fn upstream(data: &[u8]) {
     let text = std::str::from_utf8(data).ok();
     if let Some(Ok(upstream)) = text.map(Upstream::parse) {
-        let again = Upstream::parse(&upstream.origin());
+        let again = Upstream::parse(upstream.origin());
         assert!(
             again.is_ok_and(|again| again.host == upstream.host && again.https == upstream.https)
         );

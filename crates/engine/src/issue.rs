@@ -12,6 +12,7 @@ use crate::decide::{Asked, PathQuestion, ask_path};
 use crate::exchange::Source;
 use crate::meters::meters;
 use crate::path::AuthorityPath;
+use crate::record::RecordError;
 use crate::sessions::seconds_until;
 use crate::view::ZoneView;
 use crate::{CallerCredentials, Engine, IssueError, OpenedMandate};
@@ -371,9 +372,9 @@ impl Engine {
         event.session = Some(claims.sid);
         event.mandate = Some(claims.jti);
         event.decision = Some(Decision::Allow);
-        self.record(&caller.handle, event)
-            .await
-            .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;
+        let entry = self.draft(&caller.handle, &event).map_err(unrecorded)?;
+        drop(event);
+        self.append_one(entry).await.map_err(unrecorded)?;
         Ok(IssuedMandate {
             text,
             expires_in: ttl,
@@ -416,10 +417,9 @@ impl Engine {
         event.policies = Some(asked.determining());
         event.policy_version = view.zone.value.policy.clone();
         event.inputs_digest = Some(digest_of_issue(view, client.application, request));
-        self.record(&client.handle, event)
-            .await
-            .map(drop)
-            .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))
+        let entry = self.draft(&client.handle, &event).map_err(unrecorded)?;
+        drop(event);
+        self.append_one(entry).await.map(drop).map_err(unrecorded)
     }
 
     fn named_resources<'v>(
@@ -644,6 +644,10 @@ fn set_resources(event: &mut caracal_core::Event, identifiers: &[ResourceIdentif
 }
 
 /// Named scopes must each be declared by one of the resources.
+fn unrecorded(error: RecordError) -> IssueError {
+    IssueError::Unavailable(format!("the ledger cannot be written: {error}"))
+}
+
 fn named_scopes(text: &str, resources: &[&Resource]) -> Result<ScopeSet, IssueError> {
     let scopes: ScopeSet = text
         .parse()

@@ -26,7 +26,7 @@ pub struct Permit {
     entry: Arc<ResourceEntry>,
     provider: Option<Arc<Stored<Provider>>>,
     guard: LiveGuard,
-    started: Event,
+    started: Box<Event>,
     receipt: Receipt,
     path: RequestPath,
     /// When its session or delegation ends.
@@ -54,7 +54,7 @@ impl Permit {
         entry: Arc<ResourceEntry>,
         provider: Option<Arc<Stored<Provider>>>,
         guard: LiveGuard,
-        started: Event,
+        started: Box<Event>,
         receipt: Receipt,
         path: RequestPath,
         ends_at: Option<Timestamp>,
@@ -192,6 +192,6 @@ impl Permit {
         event.reason = outcome.reason.map(str::to_owned);
         let took = now.duration_since(began).as_millis();
         event.latency_ms = Some(u64::try_from(took).unwrap_or(0));
-        self.engine.record_later(&self.opened.handle, event);
+        self.engine.record_later(&self.opened.handle, &event);
     }
 }

@@ -247,7 +247,7 @@ impl Engine {
         let request = asked.request.as_ref().map(|request| RequestView {
             method: &request.method,
             path: &request.path,
-            host: &host,
+            host,
             query: &request.query,
             tool: None,
             arguments: None,

@@ -183,7 +183,7 @@ impl Engine {
             Err(refusal) if refusal.is_passing() => Err(refusal),
             Err(refusal) => {
                 let event = self.call_event(&opened, EventType::CallDenied, request_id);
-                self.refuse(&opened, event, refusal).await
+                Err(Box::pin(self.refuse(&opened, event, refusal)).await)
             }
         }
     }

@@ -28,14 +28,20 @@ impl Engine {
     pub(crate) async fn record(
         &self,
         handle: &ZoneHandle,
-        event: Event,
+        event: &Event,
     ) -> Result<Receipt, RecordError> {
+        let entry = self.draft(handle, event)?;
+        self.append_one(entry).await
+    }
+
+    /// The first half of [`Self::record`], after which the event is free again.
+    pub(crate) fn draft(&self, handle: &ZoneHandle, event: &Event) -> Result<Entry, RecordError> {
         if self.room() == Room::Reserve {
             metrics::counter!("caracal_disk_refusals_total").increment(1);
             let why = "the disk has only its reserve left, which is for revoking and administering";
             return Err(RecordError(why.to_owned()));
         }
-        self.record_always(handle, event).await
+        entry(handle, event)
     }
 
     /// Records an event of the whole instance.
@@ -50,13 +56,8 @@ impl Engine {
             .map_err(|e| failed(e.to_string()))
     }
 
-    /// Records what may use the reserve of the disk: what ends authority, administers, or makes room.
-    pub(crate) async fn record_always(
-        &self,
-        handle: &ZoneHandle,
-        event: Event,
-    ) -> Result<Receipt, RecordError> {
-        let entry = entry(handle, event)?;
+    /// The second half of [`Self::record`]: durable when this returns.
+    pub(crate) async fn append_one(&self, entry: Entry) -> Result<Receipt, RecordError> {
         let receipts = self
             .append(vec![entry])
             .await
@@ -67,10 +68,20 @@ impl Engine {
             .ok_or_else(|| RecordError("no receipt".to_owned()))
     }
 
+    /// Records what may use the reserve of the disk: what ends authority, administers, or makes room.
+    pub(crate) async fn record_always(
+        &self,
+        handle: &ZoneHandle,
+        event: Event,
+    ) -> Result<Receipt, RecordError> {
+        let entry = entry(handle, &event)?;
+        self.append_one(entry).await
+    }
+
     /// Records an event without making anybody wait. Several go to the ledger together, so that
     /// the ends of calls do not stand in the way of their beginnings. Closing the engine waits
     /// for all of them.
-    pub(crate) fn record_later(&self, handle: &ZoneHandle, event: Event) {
+    pub(crate) fn record_later(&self, handle: &ZoneHandle, event: &Event) {
         let entry = match entry(handle, event) {
             Ok(entry) => entry,
             Err(error) => return lost(1, &error),
@@ -110,7 +121,7 @@ fn lost(count: usize, error: &dyn std::error::Error) {
 }
 
 /// The leaf of a decision event.
-fn entry(handle: &ZoneHandle, event: Event) -> Result<Entry, RecordError> {
+fn entry(handle: &ZoneHandle, event: &Event) -> Result<Entry, RecordError> {
     // Every decision is recorded before it has an effect, so this stops them all.
     if handle.is_stuck() {
         let why = "the zone's stored state cannot be followed; see the server's log";

@@ -120,7 +120,7 @@ impl Engine {
         event.since = Timestamp::from_millisecond(since).ok();
         event.reason = Some(format!("{total} requests refused without an event each"));
         event.counts = Some(counts.collect());
-        self.record(&handle, event)
+        self.record(&handle, &event)
             .await
             .map(|_| ())
             .map_err(|error| error.to_string())

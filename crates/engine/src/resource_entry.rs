@@ -14,6 +14,8 @@ pub struct Upstream {
     pub host: AllowedHost,
     /// The path that stands before every request's path.
     pub base: RequestPath,
+    origin: Box<str>,
+    authority: Box<str>,
 }
 
 impl Upstream {
@@ -58,13 +60,21 @@ impl Upstream {
         let path = url.path().strip_suffix('/').unwrap_or_else(|| url.path());
         let base = if path.is_empty() { "/" } else { path };
         let base = RequestPath::parse(base).map_err(|e| refuse(&e.to_string()))?;
+        let host = AllowedHost {
+            host: host.into(),
+            port,
+        };
+        let (scheme, default) = if https { ("https", 443) } else { ("http", 80) };
+        let authority: Box<str> = match port == default {
+            true => host.host.clone(),
+            false => host.to_string().into(),
+        };
         Ok(Self {
             https,
-            host: AllowedHost {
-                host: host.into(),
-                port,
-            },
             base,
+            origin: format!("{scheme}://{authority}").into(),
+            authority,
+            host,
         })
     }
 
@@ -85,27 +95,13 @@ impl Upstream {
     }
 
     /// `scheme://host:port`, without the default port.
-    pub fn origin(&self) -> String {
-        let (scheme, default) = if self.https {
-            ("https", 443)
-        } else {
-            ("http", 80)
-        };
-        if self.host.port == default {
-            format!("{scheme}://{}", self.host.host)
-        } else {
-            format!("{scheme}://{}", self.host)
-        }
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The value of the `Host` header.
-    pub fn authority(&self) -> String {
-        let default = if self.https { 443 } else { 80 };
-        if self.host.port == default {
-            self.host.host.to_string()
-        } else {
-            self.host.to_string()
-        }
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 }
 

@@ -155,7 +155,7 @@ impl Restore<'_> {
             self.freeze(id, &mut writes, &mut events)?;
         }
         for event in &events {
-            LeafDraft::new(event.clone(), log_id).map_err(|e| failed(e.to_string()))?;
+            LeafDraft::new(event, log_id).map_err(|e| failed(e.to_string()))?;
         }
         let commit = Commit {
             id: CommitId::new(self.now, &caracal_crypto::random_bytes()),

@@ -86,7 +86,9 @@ impl Engine {
                     .map(ResourceIdentifier::new);
                 let mut event = self.call_event(&opened, EventType::CallDenied, request_id);
                 event.resource = identifier;
-                self.refuse(&opened, event, Refusal::new(code, why)).await
+                // Boxed, so that those who are let through do not carry its weight.
+                let refusal = Refusal::new(code, why);
+                Err(Box::pin(self.refuse(&opened, event, refusal)).await)
             }
         }
     }

@@ -136,7 +136,8 @@ impl Engine {
         }
         if revision > view.position.revision {
             let limit = std::time::Duration::from_secs(1);
-            if !handle.wait_applied(revision, limit).await {
+            // Boxed, so that those who need not wait do not carry its weight.
+            if !Box::pin(handle.wait_applied(revision, limit)).await {
                 return Err(RefusalCode::FeedStale);
             }
         }
@@ -158,8 +159,7 @@ fn without_key(view: &ZoneView, rev: &str) -> RefusalCode {
 
 /// True when a position is of the history that the view belongs to.
 fn is_of(view: &ZoneView, rev: &str) -> bool {
-    let epoch = rev.split('.').next().unwrap_or_default();
-    view.position.to_string().starts_with(&format!("{epoch}."))
+    view.position.epoch.is_of(rev)
 }
 
 /// False when the mandate is older than the resource: one for a resource that was removed is

@@ -18,29 +18,31 @@ use crate::refused::{REQUEST_ID, Refused, RefusedBy};
 use crate::trace_context;
 
 /// Answers a request, also when answering it fails in a way that nobody foresaw.
-pub(crate) async fn answer(
+///
+/// Combinators rather than `async`, which would hold what it awaits twice: every call moves and
+/// touches all of it.
+pub(crate) fn answer(
     gateway: Gateway,
     connection: Arc<ConnectionState>,
     request: Request<Incoming>,
-) -> Response<AnswerBody> {
+) -> impl Future<Output = Response<AnswerBody>> {
     let received = Instant::now();
     let method = known(request.method());
     let trace = trace_context::find(request.headers());
     let engine = gateway.0.engine.clone();
-    let answer = guarded(handle(gateway, connection, request), || {
+    guarded(handle(gateway, connection, request), move || {
         engine.new_request_id()
     })
-    .await;
-    log(&answer, method, trace, received);
-    answer
+    .inspect(move |answer| log(answer, method, trace, received))
 }
 
 /// Turns a panic into a refusal. What was under way is dropped, and records its own end.
-async fn guarded(
+fn guarded(
     answering: impl Future<Output = Response<AnswerBody>>,
     new_request_id: impl FnOnce() -> String,
-) -> Response<AnswerBody> {
-    match AssertUnwindSafe(answering).catch_unwind().await {
+) -> impl Future<Output = Response<AnswerBody>> {
+    let caught = AssertUnwindSafe(answering).catch_unwind();
+    caught.map(|answered| match answered {
         Ok(answer) => answer,
         // What it says may quote what it was working on.
         Err(_) => {
@@ -48,7 +50,7 @@ async fn guarded(
             meters::refused(refused.reason());
             refused.into_answer(&new_request_id(), None, true)
         }
-    }
+    })
 }
 
 fn log(

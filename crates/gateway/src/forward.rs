@@ -308,7 +308,7 @@ fn too_large(limit: u64) -> Refused {
 /// The URL that is asked for, without a query.
 fn url_of(permit: &Permit) -> String {
     use std::fmt::Write as _;
-    let mut url = permit.upstream().origin();
+    let mut url = permit.upstream().origin().to_owned();
     let _ = write!(url, "{}", permit.path());
     url
 }

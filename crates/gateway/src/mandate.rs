@@ -217,7 +217,7 @@ fn looks_like_jwt(text: &str) -> bool {
 
 /// A cheap look before the expensive one.
 fn may_hold_jwt(bytes: &[u8]) -> bool {
-    bytes.len() >= MIN_JWT && bytes.iter().filter(|byte| **byte == b'.').nth(1).is_some()
+    bytes.len() >= MIN_JWT && memchr::memchr_iter(b'.', bytes).nth(1).is_some()
 }
 
 #[cfg(test)]

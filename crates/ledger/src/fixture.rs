@@ -31,7 +31,7 @@ pub(crate) fn event(n: u64) -> Event {
 
 /// The leaf of event `n` at `index`.
 pub(crate) fn leaf(n: u64, index: u64) -> Vec<u8> {
-    LeafDraft::new(event(n), LOG).unwrap().finish(index)
+    LeafDraft::new(&event(n), LOG).unwrap().finish(index)
 }
 
 pub(crate) fn leaves(count: u64) -> Vec<Vec<u8>> {

@@ -14,6 +14,8 @@ pub struct Log {
     id: LogId,
     origin: String,
     signer: LogSigner,
+    /// What its signatures are marked with.
+    key_id: u32,
     state: TreeState,
 }
 
@@ -33,6 +35,7 @@ impl Log {
         state.check()?;
         Ok(Self {
             id,
+            key_id: key_id(origin, &signer.public()),
             origin: origin.to_owned(),
             signer,
             state,
@@ -85,9 +88,8 @@ impl Log {
             tlog_tiles::Checkpoint::new(&self.origin, self.state.size, Hash(self.state.root()), "")
                 .map_err(|_| LedgerError::BadOrigin(self.origin.clone()))?;
         let text = head.to_bytes();
-        let id = key_id(&self.origin, &self.signer.public());
-        let signature =
-            Signature::new(self.origin.clone(), id, self.signer.sign(&text)).map_err(refuse)?;
+        let signed = self.signer.sign(&text);
+        let signature = Signature::new(self.origin.clone(), self.key_id, signed).map_err(refuse)?;
         let note = Note::new(&text, &[signature]).map_err(refuse)?.to_bytes();
         String::from_utf8(note).map_err(|_| LedgerError::BadOrigin(self.origin.clone()))
     }

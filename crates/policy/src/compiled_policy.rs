@@ -1,6 +1,7 @@
 //! Policies that can be asked.
 
 mod decide;
+mod memo;
 mod near_miss;
 
 use caracal_core::Name;
@@ -11,6 +12,7 @@ use crate::statement::Statement;
 use crate::usage::Usage;
 use crate::world::{Types, World};
 use crate::{Answer, Explanation, Phase, Question, StatementStatus, Status};
+use memo::{Key, Memo};
 
 /// A checked set of policies. Only [`crate::compile`] builds one; share it in an `Arc`.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct CompiledPolicy {
     statements: Vec<Statement>,
     index: Index,
     types: Types,
+    memo: Memo,
 }
 
 /// What became of one statement of the slice.
@@ -39,6 +42,7 @@ impl CompiledPolicy {
             statements,
             index,
             types: Types::new()?,
+            memo: Memo::default(),
         })
     }
 
@@ -53,6 +57,12 @@ impl CompiledPolicy {
     /// of an authority whose root was asked in full.
     pub fn ask_forbids(&self, question: &Question<'_>) -> Answer {
         self.decide_forbids(question, &self.evaluate(question, |s| s.forbids))
+    }
+
+    /// As if nothing had been asked yet.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.memo.forget();
     }
 
     /// Answers a question and says how every statement of the slice stands to it.
@@ -116,30 +126,30 @@ impl CompiledPolicy {
         question: &Question<'_>,
         wanted: impl Fn(&Statement) -> bool,
     ) -> Vec<(&Statement, Outcome)> {
-        let slice: Vec<&Statement> = self
-            .index
-            .find(
-                question.application.as_str(),
-                question.session,
-                question.action,
-                question.resource.name().as_str(),
-            )
-            .into_iter()
-            .filter_map(|position| self.statements.get(position))
-            .filter(|statement| wanted(statement))
-            .collect();
+        let mut positions = self.index.find(
+            question.application.as_str(),
+            question.session,
+            question.action,
+            question.resource.name().as_str(),
+        );
+        positions.retain(|at| self.statements.get(*at).is_some_and(&wanted));
+        let found = |at: &usize| self.statements.get(*at);
+        let slice: Vec<&Statement> = positions.iter().filter_map(found).collect();
         let deferred = |s: &Statement| question.phase == Phase::Mint && s.usage.request;
         let evaluated = |s: &&&Statement| s.condition.is_some() && !deferred(s);
         let used = slice.iter().filter(evaluated).map(|s| s.usage);
+        let used = used.reduce(Usage::or);
         let shown = question
             .request
             .as_ref()
             .filter(|_| question.phase == Phase::Call);
+        let key = used.and_then(|usage| Key::of(&positions, usage, question, shown));
+        if let Some(known) = key.as_ref().and_then(|key| self.memo.find(key)) {
+            return slice.into_iter().zip(known.iter().cloned()).collect();
+        }
         // Heads are matched by the index; a world is built only for conditions.
-        let world = used
-            .reduce(Usage::or)
-            .map(|usage| World::new(question, shown, usage, &self.types));
-        slice
+        let world = used.map(|usage| World::new(question, shown, usage, &self.types));
+        let evaluated: Vec<_> = slice
             .into_iter()
             .map(|statement| {
                 let outcome = match (&statement.condition, &world) {
@@ -154,7 +164,12 @@ impl CompiledPolicy {
                 };
                 (statement, outcome)
             })
-            .collect()
+            .collect();
+        if let Some(key) = key {
+            self.memo
+                .keep(key, evaluated.iter().map(|(_, o)| o.clone()));
+        }
+        evaluated
     }
 }
 

@@ -3,6 +3,7 @@
 mod asking;
 mod checking;
 mod limits;
+mod remembering;
 mod slicing;
 
 use std::collections::BTreeSet;

@@ -24,7 +24,7 @@ fn a_leaf_is_sorted_json_without_space() {
 
 #[test]
 fn a_draft_keeps_what_it_is_about() {
-    let draft = LeafDraft::new(event(5), LOG).unwrap();
+    let draft = LeafDraft::new(&event(5), LOG).unwrap();
     assert_eq!(
         (draft.log(), draft.zone(), draft.event_id()),
         (LOG, event(5).zone, event(5).id)
@@ -39,7 +39,7 @@ fn what_the_event_said_about_its_place_is_replaced() {
         index: Some(99),
         ..event(5)
     };
-    assert_eq!(LeafDraft::new(placed, LOG).unwrap().finish(7), leaf(5, 7));
+    assert_eq!(LeafDraft::new(&placed, LOG).unwrap().finish(7), leaf(5, 7));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn text_that_looks_like_the_hole_is_not_taken_for_it() {
         ..event(1)
     };
     assert_eq!(
-        LeafDraft::new(tricky.clone(), LOG).unwrap().finish(12),
+        LeafDraft::new(&tricky, LOG).unwrap().finish(12),
         whole(&tricky, 12)
     );
 }
@@ -68,7 +68,7 @@ fn numbers_that_json_does_not_write_exactly_are_refused() {
     let most = (1 << 53) - 1;
     assert!(
         LeafDraft::new(
-            Event {
+            &Event {
                 latency_ms: Some(most),
                 ..event(1)
             },
@@ -91,7 +91,7 @@ fn numbers_that_json_does_not_write_exactly_are_refused() {
         },
     ] {
         assert!(matches!(
-            LeafDraft::new(event.clone(), LOG),
+            LeafDraft::new(&event, LOG),
             Err(LedgerError::Uncanonical(_))
         ));
     }
@@ -100,7 +100,7 @@ fn numbers_that_json_does_not_write_exactly_are_refused() {
         ..event(1)
     };
     assert!(matches!(
-        LeafDraft::new(long, LOG),
+        LeafDraft::new(&long, LOG),
         Err(LedgerError::Uncanonical(_))
     ));
 }
@@ -119,7 +119,11 @@ proptest! {
         revision in proptest::option::of(0..=MAX_EXACT),
         counts in proptest::option::of(proptest::collection::btree_map("[a-z]{1,8}[.][a-z_]{0,20}", 0..=MAX_EXACT, 0..20)),
         since in proptest::option::of(0..2_000_000_000_000_i64),
+        ids in proptest::array::uniform5(proptest::option::of(any::<u128>())),
+        scopes in proptest::option::of(proptest::collection::vec("[a-z]{1,8}:[a-z]{1,8}", 0..4)),
+        target in proptest::option::of((".*", "[a-z][a-z0-9-]{0,20}")),
     ) {
+        let [application, session, mandate, subject, trace] = ids.map(|id| id.map(uuid::Uuid::from_u128));
         let event = Event {
             request_id,
             reason,
@@ -131,9 +135,18 @@ proptest! {
             revision,
             counts,
             since: since.map(|millis| jiff::Timestamp::from_millisecond(millis).unwrap()),
+            application: application.map(caracal_core::ApplicationId::from_uuid),
+            session: session.map(caracal_core::SessionId::from_uuid),
+            mandate: mandate.map(caracal_core::MandateId::from_uuid),
+            subject: subject.map(caracal_core::SubjectId::from_uuid),
+            trace_id: trace.and_then(|id| id.simple().to_string().parse().ok()),
+            scopes: scopes.map(|scopes| scopes.iter().map(|scope| scope.parse().unwrap()).collect()),
+            operator: target.clone().map(|(text, _)| text),
+            target_name: target.as_ref().map(|(_, name)| name.parse().unwrap()),
+            target: target.map(|(text, _)| text),
             ..event(1)
         };
-        let finished = LeafDraft::new(event.clone(), LOG).unwrap().finish(index);
+        let finished = LeafDraft::new(&event, LOG).unwrap().finish(index);
         prop_assert_eq!(&finished, &whole(&event, index));
         let read: Event = serde_json::from_slice(&finished).unwrap();
         prop_assert_eq!(read, Event { log: Some(LOG), index: Some(index), ..event });

@@ -341,7 +341,7 @@ fn leaves_that_are_not_canonical_or_of_another_log_are_found() {
     let honest = leaves(5);
     let text = String::from_utf8(honest[3].clone()).unwrap();
     let elsewhere = caracal_core::LogId::from_uuid(uuid::Uuid::max());
-    let elsewhere = crate::LeafDraft::new(crate::fixture::event(3), elsewhere)
+    let elsewhere = crate::LeafDraft::new(&crate::fixture::event(3), elsewhere)
         .unwrap()
         .finish(3);
     for bad in [

@@ -22,6 +22,8 @@ pub(super) struct Worker<J> {
 /// The thread's side.
 pub(super) struct Inbox<J> {
     receiver: mpsc::Receiver<Message<J>>,
+    /// The last batch was of several jobs, so that the next one may be.
+    is_busy: bool,
 }
 
 impl<J: Send + 'static> Worker<J> {
@@ -33,7 +35,7 @@ impl<J: Send + 'static> Worker<J> {
         let (queue, receiver) = mpsc::channel(capacity);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(Inbox { receiver }))
+            .spawn(move || run(Inbox::of(receiver)))
             .map_err(|error| StoreError::Unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             queue: Some(queue),
@@ -84,6 +86,13 @@ impl<J> Drop for Worker<J> {
 }
 
 impl<J> Inbox<J> {
+    fn of(receiver: mpsc::Receiver<Message<J>>) -> Self {
+        Self {
+            receiver,
+            is_busy: false,
+        }
+    }
+
     /// Waits for a job, then adds whatever else is queued, at most `limit` in all. There may
     /// be none. False at the end.
     pub(super) fn take(&mut self, jobs: &mut Vec<J>, limit: usize) -> bool {
@@ -96,19 +105,21 @@ impl<J> Inbox<J> {
         true
     }
 
-    /// As [`Self::take`]; and while there are several jobs and their number grows, it lets those
-    /// who make them go first. Where processors are scarce, a writer that is woken by every job
-    /// stands in the way of the next ones, and makes a batch of each few.
+    /// As [`Self::take`]; and while there are several jobs, or were the last time, and their
+    /// number grows, it lets those who make them go first. Where processors are scarce, a writer
+    /// that is woken by every job stands in the way of the next ones, and makes a batch of each
+    /// few.
     pub(super) fn gather(&mut self, jobs: &mut Vec<J>, limit: usize) -> bool {
         if !self.take(jobs, limit) {
             return false;
         }
-        let mut known = 1;
+        let mut known = usize::from(!self.is_busy);
         while jobs.len() > known && jobs.len() < limit {
             known = jobs.len();
             std::thread::yield_now();
             self.add_queued(jobs, limit);
         }
+        self.is_busy = jobs.len() > 1;
         true
     }
 

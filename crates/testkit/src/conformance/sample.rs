@@ -164,7 +164,7 @@ impl TestLog {
     pub fn entry_of(&self, event: &Event) -> Entry {
         let revision = event.revision.map(caracal_core::Revision);
         Entry {
-            draft: LeafDraft::new(event.clone(), self.id).unwrap(),
+            draft: LeafDraft::new(event, self.id).unwrap(),
             revision,
         }
     }

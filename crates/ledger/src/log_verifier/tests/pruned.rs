@@ -29,7 +29,7 @@ fn announcement(index: u64, below: u64, at: Timestamp, before: Timestamp) -> Vec
         below,
         days: DAYS,
     });
-    LeafDraft::new(event, LOG).unwrap().finish(index)
+    LeafDraft::new(&event, LOG).unwrap().finish(index)
 }
 
 /// Forty leaves, of which the one at 30 announces that the first 20 go.
@@ -171,7 +171,7 @@ fn an_announcement_reaches_neither_behind_itself_nor_what_is_young() {
     let mut leaves = leaves_with_announcement();
     let mut young = event(19);
     young.time = later(6);
-    leaves[19] = LeafDraft::new(young, LOG).unwrap().finish(19);
+    leaves[19] = LeafDraft::new(&young, LOG).unwrap().finish(19);
     let kept = Kept {
         start: 18,
         checkpoints: vec![log.checkpoint(&leaves)],
