@@ -61,7 +61,7 @@ fn policies(count: usize) -> Result<CompiledPolicy> {
                 "permit (principal in Application::\"{application}\", \
                  action == Action::\"{resource}:use\", \
                  resource == Resource::\"resource://{resource}\") \
-                 when {{ context.request.method == \"GET\" }};"
+                 when {{ context.request.method == \"GET\" && context.request.path like \"/v1/*\" }};"
             ),
         });
     }

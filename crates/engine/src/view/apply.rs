@@ -75,22 +75,14 @@ impl Loader {
         record: &CommitRecord,
     ) -> Result<ZoneView, StartError> {
         let mut next = view.clone();
-        let mut policy_changed = false;
+        // Policies that did not compile may do so with another name.
+        let mut policy_changed = view.policy.is_none();
         for write in &record.writes {
-            let kind = match write {
-                Write::Put(document) => {
-                    self.put(&mut next, document)?;
-                    document.kind
-                }
-                Write::Delete { kind, id, .. } => {
-                    remove(&mut next, *kind, *id);
-                    *kind
-                }
-            };
-            policy_changed |= matches!(
-                kind,
-                Kind::Zone | Kind::Application | Kind::Resource | Kind::Bundle
-            );
+            policy_changed |= touches_policy(view, write);
+            match write {
+                Write::Put(document) => self.put(&mut next, document)?,
+                Write::Delete { kind, id, .. } => remove(&mut next, *kind, *id),
+            }
         }
         next.position = record.position;
         if policy_changed {
@@ -191,6 +183,21 @@ impl Loader {
                 }
             }
         });
+    }
+}
+
+/// False for what changes nothing about policies that compile: one more application takes no name
+/// away, and to look at all of them would cost more than the rest of the commit.
+fn touches_policy(view: &ZoneView, write: &Write) -> bool {
+    match write {
+        Write::Put(document) => match document.kind {
+            Kind::Application => view.applications.find_by_id(document.id).is_some(),
+            kind => matches!(kind, Kind::Zone | Kind::Resource | Kind::Bundle),
+        },
+        Write::Delete { kind, .. } => matches!(
+            kind,
+            Kind::Zone | Kind::Application | Kind::Resource | Kind::Bundle
+        ),
     }
 }
 
