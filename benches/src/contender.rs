@@ -24,6 +24,8 @@ pub(crate) enum Part {
     Micro,
     /// What more policies and more objects cost
     Growth,
+    /// Sessions, delegations and their end
+    Sessions,
     /// How long a start takes, with much to start with
     Start,
     /// What the server has in memory

@@ -31,6 +31,7 @@ mod relay;
 mod report;
 mod rounds;
 mod seed;
+mod sessions;
 mod size;
 mod soak;
 mod stack;

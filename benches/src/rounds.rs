@@ -17,7 +17,7 @@ use crate::nginx::Nginx;
 use crate::report::{Figures, Report, Round};
 use crate::stack::{KEY, Stack};
 use crate::upstream::ANSWER_BYTES;
-use crate::{compare, growth, memory, micro, size, soak, table};
+use crate::{compare, growth, memory, micro, sessions, size, soak, table};
 
 /// Mandates for the first uses of one turn; minting them takes a few seconds.
 const FRESH: usize = 40_000;
@@ -66,6 +66,9 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.wants(Part::Growth) {
         report.measures.extend(growth::run(options).await?);
+    }
+    if options.wants(Part::Sessions) {
+        report.measures.extend(sessions::run(options).await?);
     }
     if options.wants(Part::Start) {
         report.measures.extend(growth::start(options).await?);
