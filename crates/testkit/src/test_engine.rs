@@ -165,7 +165,7 @@ async fn start(
         sts_url: TestEngine::STS_URL.to_owned(),
         gateway_url: TestEngine::GATEWAY_URL.to_owned(),
         allow_private: true,
-        max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
+        max_sessions: 2 * caracal_engine::DEFAULT_MAX_SESSIONS,
     };
     Engine::start(config, state, evidence, keyring, Arc::new(clock)).await
 }
