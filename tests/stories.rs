@@ -39,7 +39,9 @@ mod request_ids;
 mod restart;
 mod retention;
 mod server;
+
 mod server_log;
+mod sessions;
 mod streams;
 mod tls;
 mod traces;

@@ -98,6 +98,11 @@ impl JsonRequest {
             let why = "the body must be `application/json`";
             return Err(Refused::new(415, "invalid_request", why));
         }
+        // A list would be read as the fields in their order.
+        let first = self.body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first != Some(&b'{') {
+            return Err(Refused::invalid_request("the body must be a JSON object"));
+        }
         serde_json::from_slice(&self.body)
             .map_err(|error| Refused::invalid_request(format!("the body: {error}")))
     }
