@@ -233,6 +233,28 @@ async fn a_run_of_agents_from_the_first_session_to_the_last_cut() {
     }
     assert_eq!(world.call("GET", &borrowed).await.1, "budget_exhausted");
 
+    // Operators see all of it.
+    let told = |arguments: &[&str]| {
+        let all = [arguments, &["--zone", "runs", "--json"]].concat();
+        world.stack.cli(&all).ok().json()
+    };
+    let listed = told(&["session", "list"]);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3);
+    let id = text(&root, "id");
+    assert_eq!(
+        told(&["session", "show", &id])["labels"],
+        json!(["support"])
+    );
+    let may = told(&["session", "authority", &session]);
+    assert_eq!(may["paths"][1]["delegation"], lent["id"]);
+    assert_eq!(may["paths"][1]["authority"], only_read());
+    let radius = told(&["session", "radius", &id]);
+    assert_eq!(radius["sessions"].as_array().unwrap().len(), 2);
+    assert_eq!(radius["delegations"], json!([lent["id"]]));
+    let shown = told(&["delegation", "show", &text(&lent, "id")]);
+    assert_eq!(shown["to_session"], other["id"]);
+    assert_eq!(told(&["delegation", "list"])["items"][0]["id"], lent["id"]);
+
     // Exchanged for less, it ends with its source.
     let exchange = [
         ("grant_type", EXCHANGE),
@@ -308,6 +330,29 @@ async fn a_run_of_agents_from_the_first_session_to_the_last_cut() {
         stream
     };
     assert!(stream.chunk().is_err(), "the stream went on");
+    // An operator opens one in the name of an application, and ends it.
+    let own = told(&[
+        "session", "open", "--app", "anton", "--label", "support", "--ttl", "60",
+    ]);
+    assert_eq!(own["operator"], "local");
+    let mandate = world
+        .mint(Who::Session(&text(&own, "session_mandate")), &[])
+        .await;
+    let id = text(&own, "id");
+    assert_eq!(told(&["session", "suspend", &id])["status"], "suspended");
+    assert_eq!(world.call("GET", &mandate).await.1, "session_suspended");
+    assert_eq!(told(&["session", "resume", &id])["status"], "active");
+    assert_eq!(world.call("GET", &mandate).await.0, 200);
+    assert_eq!(told(&["session", "close", &id])["closed"], own["id"]);
+    assert_eq!(world.call("GET", &mandate).await.1, "mandate_revoked");
+    let gone = world
+        .stack
+        .cli(&["session", "show", &id, "--zone", "runs"])
+        .fails(1);
+    assert!(gone.stderr.contains("no session"), "{}", gone.stderr);
+    let opened = world.stack.events("runs");
+    let opened = opened.iter().find(|event| event["session"] == own["id"]);
+    assert_eq!(opened.unwrap()["operator"], "local");
     let types = world.types();
     for wanted in [
         "session.opened",

@@ -1,7 +1,7 @@
 //! How the door says no.
 
 use axum::response::{IntoResponse, Response};
-use caracal_engine::AdminError;
+use caracal_engine::{AdminError, IssueError};
 use caracal_wire::{FieldProblem, Problem};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -85,6 +85,21 @@ impl Refusal {
 
     pub(crate) fn into_problem(self) -> Problem {
         self.0.problem
+    }
+}
+
+impl From<IssueError> for Refusal {
+    /// What a workload would be refused, an operator is refused in the same words.
+    fn from(error: IssueError) -> Self {
+        let status = match &error {
+            // The operator is known; what was asked for is not there.
+            IssueError::InvalidGrant(_) => StatusCode::NOT_FOUND,
+            error => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+        };
+        match error {
+            IssueError::Admin(error) => error.into(),
+            error => Self::new(status, error.code(), error.to_string()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod applications;
 mod apply;
 mod backup;
 mod bundles;
+mod delegations;
 mod events;
 mod explain;
 mod feed;
@@ -21,6 +22,7 @@ mod resources;
 mod revocations;
 mod root;
 mod secrets;
+mod sessions;
 mod tokens;
 mod zones;
 
@@ -70,6 +72,15 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(tokens::delete))
         .routes(routes!(tokens::list_instance, tokens::create_instance))
         .routes(routes!(tokens::delete_instance))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::get, sessions::close))
+        .routes(routes!(sessions::authority))
+        .routes(routes!(sessions::blast_radius))
+        .routes(routes!(sessions::suspend))
+        .routes(routes!(sessions::resume))
+        .routes(routes!(sessions::open))
+        .routes(routes!(delegations::list))
+        .routes(routes!(delegations::get, delegations::end))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::lift))
         .routes(routes!(keys::list, keys::rotate))

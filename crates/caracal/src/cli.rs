@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use audit::{AuditCommand, EventFilter, VerifyArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
-    ApplicationCommand, KeyCommand, ListArgs, PolicyCommand, ProviderCommand, ResourceCommand,
-    RevocationCommand, TokenCommand, ZoneCommand,
+    ApplicationCommand, DelegationCommand, KeyCommand, ListArgs, OpenSessionArgs, PolicyCommand,
+    ProviderCommand, ResourceCommand, RevocationCommand, SessionCommand, TokenCommand, ZoneCommand,
 };
 pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, RestartArgs, ServeArgs, StatusArgs, UpArgs};
 pub(crate) use zone_file::{ApplyArgs, DiffArgs};
@@ -104,13 +104,19 @@ pub(crate) enum Command {
     /// The master key, which seals every secret: how it is, and a new one
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Sessions: runs of agents that are alive
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Delegations between sessions
+    #[command(subcommand)]
+    Delegation(DelegationCommand),
     /// API tokens of operators
     #[command(subcommand)]
     Token(TokenCommand),
     /// End authority at once, and print the receipt
     #[command(
         long_about = "End authority at once, and print the receipt.\n\n\
-        The anchor is the id of a mandate, session, application, provider, resource or zone, or \
+        The anchor is the id of a mandate, session, delegation, application, Subject, provider, resource or zone, or \
         `app/NAME`, `resource/NAME`, `provider/NAME`. Everything below it ends too; running calls are cut.",
         after_long_help = "Examples:\n  caracal revoke app/anton --reason \"prompt injection\"\n  caracal revoke mnd_0192f0c1-…"
     )]

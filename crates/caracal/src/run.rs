@@ -68,6 +68,8 @@ async fn manage(
             client::providers(&api, &zone, command, environment, json).await
         }
         Command::Policy(command) => client::policies(&api, &zone, command, json).await,
+        Command::Session(command) => client::sessions(&api, &zone, command, json).await,
+        Command::Delegation(command) => client::delegations(&api, &zone, command, json).await,
         Command::Revoke(args) => client::revoke(&api, &zone, &args.anchor, args.reason, json).await,
         Command::Revocation(command) => client::revocations(&api, &zone, command, json).await,
         Command::Freeze(args) => client::freeze(&api, &zone, args.reason, json).await,

@@ -34,7 +34,7 @@ impl FieldError {
 }
 
 /// Why an administrative use case did nothing.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AdminError {
     /// The operator's role does not reach so far.
     #[error("this needs the role `{needed}`")]

@@ -69,6 +69,9 @@ pub enum IssueError {
     /// The ledger or the store cannot write.
     #[error("{0}")]
     Unavailable(String),
+    /// What an operator is refused.
+    #[error("{0}")]
+    Admin(AdminError),
 }
 
 impl IssueError {
@@ -108,7 +111,7 @@ impl IssueError {
             Self::SessionSuspended => "session_suspended",
             Self::ZoneFrozen => "zone_frozen",
             Self::UnauthorizedClient => "unauthorized_client",
-            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Unavailable(_) | Self::Admin(_) => "temporarily_unavailable",
         }
     }
 
@@ -126,7 +129,7 @@ impl IssueError {
             Self::SlowDown(_) => 429,
             Self::AccessDenied { .. } | Self::SessionSuspended | Self::ZoneFrozen => 403,
             Self::NotNarrower { .. } | Self::Conflict { .. } => 409,
-            Self::Unavailable(_) => 503,
+            Self::Unavailable(_) | Self::Admin(_) => 503,
         }
     }
 }
@@ -137,6 +140,9 @@ impl From<AdminError> for IssueError {
             AdminError::IdempotencyConflict => {
                 Self::conflict("idempotency_conflict", error.to_string())
             }
+            error @ (AdminError::Forbidden { .. }
+            | AdminError::NotFound { .. }
+            | AdminError::Invalid(_)) => Self::Admin(error),
             error => Self::Unavailable(error.to_string()),
         }
     }

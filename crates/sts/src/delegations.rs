@@ -3,18 +3,15 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use caracal_core::{Delegation, Receiver};
-use caracal_engine::{CreateDelegation, RevocationReceipt as Receipt};
-use caracal_wire::{
-    AcceptBody, BudgetBody, DelegationBody, DelegationView, RevocationConfirmation,
-    RevocationReceipt,
-};
+use caracal_core::Receiver;
+use caracal_engine::CreateDelegation;
+use caracal_wire::{AcceptBody, DelegationBody, DelegationView};
 use http::{Extensions, HeaderMap, Method};
 
 use crate::answer::Refused;
 use crate::json_request::{JsonRequest, id};
 use crate::router::Sts;
-use crate::sessions::{authority_of, grants};
+use crate::sessions::authority_of;
 
 pub(crate) async fn create(
     State(sts): State<Sts>,
@@ -49,7 +46,7 @@ pub(crate) async fn create(
         let delegation = engine
             .create_delegation(request.caller(), request.key(), wanted)
             .await?;
-        Ok(view(&delegation))
+        Ok(DelegationView::of(&delegation))
     })
     .await
 }
@@ -67,7 +64,7 @@ pub(crate) async fn get(
         let delegation = engine
             .get_delegation(request.caller(), request.key(), delegation)
             .await?;
-        Ok(view(&delegation))
+        Ok(DelegationView::of(&delegation))
     })
     .await
 }
@@ -93,7 +90,7 @@ pub(crate) async fn accept(
                 &request.request_id,
             )
             .await?;
-        Ok(view(&delegation))
+        Ok(DelegationView::of(&delegation))
     })
     .await
 }
@@ -108,59 +105,13 @@ pub(crate) async fn end(
     JsonRequest::answer(sts, parts, 200, async |request| {
         let delegation = id("id", &delegation)?;
         let engine = request.engine();
-        let receipt = engine
-            .end_delegation(
-                request.caller(),
-                request.key(),
-                delegation,
-                &request.request_id,
-            )
-            .await?;
-        Ok(receipt_view(receipt))
+        let receipt = engine.end_delegation(
+            request.caller(),
+            request.key(),
+            delegation,
+            &request.request_id,
+        );
+        Ok(receipt.await?)
     })
     .await
-}
-
-fn view(delegation: &Delegation) -> DelegationView {
-    let named = match delegation.to {
-        Receiver::Session(id) => Some(id),
-        Receiver::Application(_) => None,
-    };
-    DelegationView {
-        id: delegation.id.to_string(),
-        status: delegation.status.as_str().to_owned(),
-        from_session: delegation.from.to_string(),
-        from_application: delegation.from_application.to_string(),
-        to_session: delegation.receiver.or(named).map(|id| id.to_string()),
-        to_application: delegation.to_application.to_string(),
-        via: delegation.via.map(|id| id.to_string()),
-        authority: grants(&delegation.authority),
-        created_at: delegation.created_at,
-        expires_at: delegation.expires_at,
-        depth: delegation.depth,
-        max_depth: delegation.max_depth,
-        budget: delegation.calls.map(|calls| BudgetBody { calls }),
-    }
-}
-
-fn receipt_view(receipt: Receipt) -> RevocationReceipt {
-    let confirmed = receipt.confirmed_by.into_iter();
-    RevocationReceipt {
-        id: receipt.id.to_string(),
-        revision: receipt.revision.0,
-        confirmed_by: confirmed
-            .map(|node| RevocationConfirmation {
-                node: node.node.to_string(),
-                elapsed_ms: node.elapsed_ms,
-            })
-            .collect(),
-        expired_leases: receipt
-            .expired_leases
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        elapsed_ms: receipt.elapsed_ms,
-        revoked: receipt.revoked,
-        streams_cut: receipt.streams_cut,
-    }
 }

@@ -3,11 +3,10 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use caracal_core::{Authority, Confirmation, Session, SessionStatus, ZoneId};
+use caracal_core::{Authority, Confirmation, SessionStatus};
 use caracal_engine::{OpenSession, SessionAuthority};
 use caracal_wire::{
-    BudgetBody, ConfirmationBody, GrantBody, HeartbeatBody, SessionAuthorityView, SessionBody,
-    SessionPathView, SessionView,
+    GrantBody, HeartbeatBody, SessionAuthorityView, SessionBody, SessionPathView, SessionView,
 };
 use http::{Extensions, HeaderMap, Method};
 
@@ -53,9 +52,11 @@ pub(crate) async fn open(
         let opened = engine
             .open_session(request.caller(), request.key(), wanted)
             .await?;
-        let mut view = view(opened.zone, opened.session);
-        view.session_mandate = Some(opened.mandate.text);
-        view.session_mandate_expires_in = Some(opened.mandate.expires_in);
+        let mut view = SessionView::of(opened.zone, &opened.session);
+        if let Some(mandate) = opened.mandate {
+            view.session_mandate = Some(mandate.text);
+            view.session_mandate_expires_in = Some(mandate.expires_in);
+        }
         Ok(view)
     })
     .await
@@ -74,7 +75,7 @@ pub(crate) async fn get(
         let (zone, session) = engine
             .get_session(request.caller(), request.key(), session)
             .await?;
-        Ok(view(zone, session))
+        Ok(SessionView::of(zone, &session))
     })
     .await
 }
@@ -120,7 +121,7 @@ pub(crate) async fn beat(
                 &request.request_id,
             )
             .await?;
-        Ok(view(zone, session))
+        Ok(SessionView::of(zone, &session))
     })
     .await
 }
@@ -168,7 +169,7 @@ async fn set_status(
                 &request.request_id,
             )
             .await?;
-        Ok(view(zone, session))
+        Ok(SessionView::of(zone, &session))
     })
     .await
 }
@@ -207,26 +208,8 @@ where
 
 /// A slice of authority, parsed.
 pub(crate) fn authority_of(grants: &[GrantBody]) -> Result<Authority, Refused> {
-    let value = serde_json::to_value(grants);
-    value
-        .and_then(serde_json::from_value)
+    GrantBody::parse(grants)
         .map_err(|error| Refused::invalid_request(format!("`authority`: {error}")))
-}
-
-/// A slice of authority, as it is shown.
-pub(crate) fn grants(authority: &Authority) -> Vec<GrantBody> {
-    let mut grants: Vec<GrantBody> = Vec::new();
-    for (resource, scope) in authority.iter() {
-        let resource = resource.to_string();
-        match grants.last_mut() {
-            Some(last) if last.resource == resource => last.scopes.push(scope.to_string()),
-            _ => grants.push(GrantBody {
-                resource,
-                scopes: vec![scope.to_string()],
-            }),
-        }
-    }
-    grants
 }
 
 fn path_view(path: SessionAuthority) -> SessionPathView {
@@ -234,28 +217,6 @@ fn path_view(path: SessionAuthority) -> SessionPathView {
         delegation: path.delegation.map(|id| id.to_string()),
         sessions: path.sessions.iter().map(ToString::to_string).collect(),
         delegations: path.delegations.iter().map(ToString::to_string).collect(),
-        authority: grants(&path.authority),
-    }
-}
-
-fn view(zone: ZoneId, session: Session) -> SessionView {
-    SessionView {
-        id: session.id.to_string(),
-        zone: zone.to_string(),
-        application: session.application.to_string(),
-        parent_id: session.parent.map(|id| id.to_string()),
-        labels: session.labels.iter().map(ToString::to_string).collect(),
-        subject: session.subject.map(|id| id.to_string()),
-        status: session.status.as_str().to_owned(),
-        depth: session.depth,
-        generation: session.generation,
-        created_at: session.created_at,
-        expires_at: session.expires_at,
-        authority: session.authority.as_ref().map(grants),
-        heartbeat_seconds: session.heartbeat_seconds,
-        budget: session.calls.map(|calls| BudgetBody { calls }),
-        cnf: session.cnf.map(|cnf| ConfirmationBody { jkt: cnf.jkt }),
-        session_mandate: None,
-        session_mandate_expires_in: None,
+        authority: GrantBody::list(&path.authority),
     }
 }

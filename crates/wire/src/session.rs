@@ -1,5 +1,7 @@
 //! Sessions and delegations, as workloads and operators see them.
 
+mod of_core;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -100,6 +102,9 @@ pub struct SessionView {
     /// The key that alone acts under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<ConfirmationBody>,
+    /// The operator that opened it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// What its holder proves itself with at the STS; only in the answer to its opening.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_mandate: Option<String>,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use caracal_core::Name;
-use caracal_engine::{Admin, Listing, Versioned};
+use caracal_engine::{Admin, IdListing, Listing, Versioned};
 use caracal_wire::Page;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
@@ -43,10 +43,7 @@ fn tag(response: &mut Response, version: u64) {
 
 /// The name that a list of this kind goes on after.
 pub(crate) fn after_name(kind: &str, text: Option<&str>) -> Result<Option<Name>, Refusal> {
-    let key = cursor::read(kind, text)?;
-    key.map(|key| key.parse())
-        .transpose()
-        .map_err(|_| Refusal::unreadable("cursor", "this cursor is not from this list"))
+    after_id(kind, text)
 }
 
 /// A page of objects that the engine lists by name.
@@ -60,6 +57,29 @@ pub(crate) fn page<T, V: Serialize>(
     let views = listing.items.into_iter().map(view);
     let items = views.map(|view| (name(&view).to_owned(), view));
     fill(kind, items, more, usize::MAX)
+}
+
+/// A page of objects that the engine lists by id.
+pub(crate) fn page_by_id<T, V: Serialize>(
+    kind: &str,
+    listing: IdListing<T>,
+    view: impl Fn(Versioned<T>) -> V,
+    id: fn(&V) -> &str,
+) -> Json<Page<V>> {
+    let views = listing.items.into_iter().map(view);
+    let items = views.map(|view| (id(&view).to_owned(), view));
+    fill(kind, items, listing.has_more, usize::MAX)
+}
+
+/// The id that a list of this kind goes on after.
+pub(crate) fn after_id<T: std::str::FromStr>(
+    kind: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, Refusal> {
+    let key = cursor::read(kind, text)?;
+    key.map(|key| key.parse())
+        .transpose()
+        .map_err(|_| Refusal::unreadable("cursor", "this cursor is not from this list"))
 }
 
 /// A page of objects that the engine lists whole, in the order of their keys: those after the

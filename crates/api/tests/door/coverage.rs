@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use caracal_core::Receiver;
 use caracal_core::Role;
+use caracal_engine::{CallerCredentials, CreateDelegation};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -95,6 +97,17 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("getMasterKey", case(Forbidden, None, 200)),
         // The worlds of this test have no key file.
         ("rotateMasterKey", case(Forbidden, None, 409)),
+        ("listSessions", read()),
+        ("getSession", read()),
+        ("getSessionAuthority", read()),
+        ("getBlastRadius", read()),
+        ("openSession", create(json!({"ttl_seconds": 60}))),
+        ("suspendSession", read()),
+        ("resumeSession", read()),
+        ("closeSession", delete()),
+        ("listDelegations", read()),
+        ("getDelegation", read()),
+        ("endDelegation", read()),
         ("listRevocations", read()),
         (
             "revoke",
@@ -168,6 +181,8 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "version",
         "secret",
         "token",
+        "session",
+        "delegation",
         "revocation",
         "key",
         "event",
@@ -210,6 +225,8 @@ async fn fill(world: &World, operation: &Operation) -> String {
                 };
                 text(&world.post(&all, &owner, spare).await.expect(201)["id"])
             }
+            "session" => text(&session(world, &owner).await["id"]),
+            "delegation" => delegation(world, &owner).await,
             "revocation" => {
                 let application = world
                     .get(&format!("{zone}/applications/anton"), &owner)
@@ -252,6 +269,34 @@ async fn fill(world: &World, operation: &Operation) -> String {
             .expect(200);
     }
     path
+}
+
+/// A session of `anton`.
+async fn session(world: &World, owner: &str) -> Value {
+    let path = format!("/v1/zones/{}/applications/anton/sessions", world.acme);
+    world.post(&path, owner, json!({})).await.expect(201)
+}
+
+/// A delegation between two sessions of `anton`.
+async fn delegation(world: &World, owner: &str) -> String {
+    let (from, to) = (session(world, owner).await, session(world, owner).await);
+    let id = |session: &Value| session["id"].as_str().unwrap().parse().unwrap();
+    let authority = json!([{"resource": "resource://openai", "scopes": ["openai:models"]}]);
+    let wanted = CreateDelegation {
+        from: id(&from),
+        via: None,
+        to: Receiver::Session(id(&to)),
+        authority: serde_json::from_value(authority).unwrap(),
+        ttl_seconds: None,
+        max_depth: None,
+        calls: None,
+        idempotency: None,
+        request_id: "req_lend".to_owned(),
+    };
+    let mandate = from["session_mandate"].as_str().unwrap().to_owned();
+    let caller = CallerCredentials::Session(mandate);
+    let made = world.engine.create_delegation(&caller, None, wanted).await;
+    made.unwrap().id.to_string()
 }
 
 fn one_too_low(role: Role) -> Option<Role> {

@@ -259,3 +259,79 @@ pub(crate) enum RevocationCommand {
         revocation: String,
     },
 }
+
+/// Sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List the sessions of the zone that are alive
+    List(ListArgs),
+    /// Show a session
+    Show {
+        /// The id of the session
+        session: String,
+    },
+    /// Show what a session may effectively do, by each of its paths
+    Authority {
+        /// The id of the session
+        session: String,
+    },
+    /// Show what would end with a session
+    Radius {
+        /// The id of the session
+        session: String,
+    },
+    /// Open a session in the name of an application; prints its mandate
+    Open(OpenSessionArgs),
+    /// Suspend a session: nothing begins under it, and what goes on is cut
+    Suspend {
+        /// The id of the session
+        session: String,
+    },
+    /// Resume a suspended session
+    Resume {
+        /// The id of the session
+        session: String,
+    },
+    /// Close a session and everything below it
+    Close {
+        /// The id of the session
+        session: String,
+    },
+}
+
+/// A session that an operator opens.
+#[derive(Debug, Args)]
+pub(crate) struct OpenSessionArgs {
+    /// The application, by name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: String,
+    /// A label that the application is registered for; may be repeated
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// How long it lives, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) ttl: Option<u32>,
+    /// The session that it is a part of
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) parent: Option<String>,
+    /// How many calls it and everything below it may make
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) calls: Option<u64>,
+}
+
+/// Delegations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DelegationCommand {
+    /// List the delegations of the zone
+    List(ListArgs),
+    /// Show a delegation
+    Show {
+        /// The id of the delegation
+        delegation: String,
+    },
+    /// End a delegation and everything that was taken from it; prints the receipt
+    End {
+        /// The id of the delegation
+        delegation: String,
+    },
+}

@@ -122,6 +122,15 @@ impl Api {
         )
     }
 
+    /// Ends an object and reads the answer.
+    pub(crate) async fn end<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
+        parse(
+            &self
+                .exchange(self.request(Method::DELETE, path).timeout(ANSWER))
+                .await?,
+        )
+    }
+
     /// Removes an object.
     pub(crate) async fn delete(&self, path: &str) -> Outcome<()> {
         self.exchange(self.request(Method::DELETE, path).timeout(ANSWER))

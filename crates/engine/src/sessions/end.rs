@@ -1,11 +1,11 @@
 //! Closing a session. Everything below it ends by derivation.
 
-use caracal_core::{EventType, Kind, Session, SessionId};
+use caracal_core::{EventType, Kind, Session, SessionId, ZoneId};
 
 use crate::caller::Caller;
 use crate::change::Change;
 use crate::view::{Stored, ZoneView};
-use crate::{CallerCredentials, Engine, IssueError};
+use crate::{Admin, CallerCredentials, Engine, IssueError};
 
 impl Engine {
     /// Closes a session: the caller's own, one below it, or one of its application.
@@ -21,11 +21,35 @@ impl Engine {
     ) -> Result<(), IssueError> {
         let caller = self.authenticate_caller(credentials, key).await?;
         let admin = caller.admin(request_id);
-        let closed = self.write_as(caller.zone(), &admin, |view| {
+        self.close_as(&caller, &admin, id).await
+    }
+
+    /// Closes a session by an operator's own access.
+    ///
+    /// # Errors
+    /// Needs the role admin; there must be such a session.
+    pub async fn close_session_of(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        id: SessionId,
+    ) -> Result<(), IssueError> {
+        let application = self.find_session(zone, admin, id)?.value.application;
+        let caller = self.operate(zone, admin, application)?;
+        self.close_as(&caller, admin, id).await
+    }
+
+    async fn close_as(
+        &self,
+        caller: &Caller,
+        admin: &Admin,
+        id: SessionId,
+    ) -> Result<(), IssueError> {
+        let closed = self.write_as(caller.zone(), admin, |view| {
             let held = caller.session_to_end(view, id)?;
             let mut change = Change::standalone(caller.zone());
             end_session(view, held, &mut change);
-            let mut event = caller.event(self, EventType::SessionClosed, &admin);
+            let mut event = caller.event(self, EventType::SessionClosed, admin);
             event.session = Some(id);
             event.parent = held.value.parent;
             change.events.push(event);
@@ -33,7 +57,7 @@ impl Engine {
         });
         match closed.await {
             Ok(()) => Ok(()),
-            Err(error) => self.deny_on(&caller, id, error, &admin.request_id).await,
+            Err(error) => self.deny_on(caller, id, error, &admin.request_id).await,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use caracal_core::{EventType, Kind, Session, SessionId, SessionStatus, ZoneId};
 
+use crate::caller::Caller;
 use crate::change::Change;
-use crate::{CallerCredentials, Engine, IssueError};
+use crate::{Admin, CallerCredentials, Engine, IssueError};
 
 impl Engine {
     /// Says that a session's holder is there. The next generation is a new holder: it fences the
@@ -56,7 +57,7 @@ impl Engine {
     /// A session's path, though it may be suspended: its holder is still there.
     fn path_of_held(
         &self,
-        caller: &crate::caller::Caller,
+        caller: &Caller,
         view: &crate::view::ZoneView,
         id: SessionId,
     ) -> Result<(), IssueError> {
@@ -81,9 +82,36 @@ impl Engine {
     ) -> Result<(ZoneId, Session), IssueError> {
         let caller = self.authenticate_caller(credentials, key).await?;
         let admin = caller.admin(request_id);
-        let set = self.write_as(caller.zone(), &admin, |view| {
+        let session = self.set_status_as(&caller, &admin, id, status).await?;
+        Ok((caller.zone(), session))
+    }
+
+    /// Suspends or resumes a session by an operator's own access.
+    ///
+    /// # Errors
+    /// Needs the role admin; there must be such a session.
+    pub async fn set_session_status_of(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        id: SessionId,
+        status: SessionStatus,
+    ) -> Result<Session, IssueError> {
+        let application = self.find_session(zone, admin, id)?.value.application;
+        let caller = self.operate(zone, admin, application)?;
+        self.set_status_as(&caller, admin, id, status).await
+    }
+
+    async fn set_status_as(
+        &self,
+        caller: &Caller,
+        admin: &Admin,
+        id: SessionId,
+        status: SessionStatus,
+    ) -> Result<Session, IssueError> {
+        let set = self.write_as(caller.zone(), admin, |view| {
             let held = caller.session_to_end(view, id)?;
-            self.path_of_held(&caller, view, id)?;
+            self.path_of_held(caller, view, id)?;
             let mut change = Change::standalone(caller.zone());
             let mut session = held.value.clone();
             if session.status == status {
@@ -96,14 +124,14 @@ impl Engine {
                 SessionStatus::Suspended => EventType::SessionSuspended,
                 SessionStatus::Active => EventType::SessionResumed,
             };
-            let mut event = caller.event(self, event_type, &admin);
+            let mut event = caller.event(self, event_type, admin);
             event.session = Some(id);
             change.events.push(event);
             Ok((change, session))
         });
         match set.await {
-            Ok(session) => Ok((caller.zone(), session)),
-            Err(error) => self.deny_on(&caller, id, error, request_id).await,
+            Ok(session) => Ok(session),
+            Err(error) => self.deny_on(caller, id, error, &admin.request_id).await,
         }
     }
 }

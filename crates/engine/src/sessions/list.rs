@@ -3,10 +3,10 @@
 use caracal_core::{Authority, DelegationId, Session, SessionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
-use crate::caller::Caller;
 use crate::narrower::may_have;
 use crate::path::AuthorityPath;
 use crate::view::ZoneView;
+use crate::zone_handle::ZoneHandle;
 use crate::{Admin, AdminError, CallerCredentials, Engine, IdListing, IssueError, Versioned};
 
 /// What a session may do by one of its paths.
@@ -52,18 +52,22 @@ impl Engine {
         let caller = self.authenticate_caller(credentials, key).await?;
         caller.session_to_end(&caller.view, id)?;
         self.path_of(&caller, &caller.view, id, None)?;
-        Ok(self.paths_of(&caller, id))
+        Ok(self.paths_of(&caller.handle, &caller.view, id))
     }
 
-    fn paths_of(&self, caller: &Caller, id: SessionId) -> Vec<SessionAuthority> {
-        let view = &caller.view;
+    fn paths_of(
+        &self,
+        handle: &ZoneHandle,
+        view: &ZoneView,
+        id: SessionId,
+    ) -> Vec<SessionAuthority> {
         let by = std::iter::once(None).chain(
             view.delegations
                 .borrowed_by(id)
                 .map(|held| Some(held.value.id)),
         );
         by.filter_map(|by| {
-            let path = self.path_of(caller, view, id, by).ok()?;
+            let path = AuthorityPath::resolve(view, &handle.leases, self.now(), id, by).ok()?;
             Some(self.authority_of(view, &path, by))
         })
         .collect()
@@ -91,6 +95,23 @@ impl Engine {
             delegations: path.delegation_ids(),
             authority,
         }
+    }
+
+    /// What a session of a zone may effectively do, and by which paths.
+    ///
+    /// # Errors
+    /// Needs the role viewer; there must be such a session.
+    pub fn session_paths(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        id: SessionId,
+    ) -> Result<Vec<SessionAuthority>, AdminError> {
+        self.find_session(zone, admin, id)?;
+        let handle = self
+            .zone_handle(zone)
+            .ok_or_else(|| AdminError::not_found("zone", zone))?;
+        Ok(self.paths_of(&handle, &handle.view(), id))
     }
 
     /// The sessions of a zone in the order of their ids, which is about that of their opening.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use caracal_core::{
-    Anchor, Authority, Confirmation, EventType, Kind, Label, Session, SessionId, SessionStatus,
-    SubjectId, Version, ZoneId,
+    Anchor, ApplicationId, Authority, Confirmation, EventType, Kind, Label, Session, SessionId,
+    SessionStatus, SubjectId, Version, ZoneId,
 };
 use caracal_store::Read;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::change::Change;
 use crate::path::{AuthorityPath, MAX_SESSION_DEPTH};
 use crate::view::{Stored, ZoneView};
-use crate::{CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate};
+use crate::{Admin, CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate};
 
 /// A request for a session.
 #[derive(Default)]
@@ -50,8 +50,8 @@ pub struct OpenedSession {
     pub zone: ZoneId,
     /// The session.
     pub session: Session,
-    /// What its holder proves itself with.
-    pub mandate: IssuedMandate,
+    /// What its holder proves itself with; none on a dry run.
+    pub mandate: Option<IssuedMandate>,
 }
 
 impl Engine {
@@ -68,20 +68,48 @@ impl Engine {
         let caller = self.authenticate_caller(credentials, key).await?;
         let mut admin = caller.admin(&request.request_id);
         admin.idempotency = request.idempotency.clone();
-        let opened = self.write_as(caller.zone(), &admin, |view| {
-            self.plan_session(view, &caller, &request)
+        self.open_as(&caller, &admin, request).await
+    }
+
+    /// Opens a session in the name of an application, by an operator's own access.
+    ///
+    /// # Errors
+    /// Needs the role admin; see [`IssueError`]. On a dry run nothing is opened, and the mandate is
+    /// empty.
+    pub async fn open_session_for(
+        &self,
+        zone: ZoneId,
+        admin: &Admin,
+        application: ApplicationId,
+        request: OpenSession,
+    ) -> Result<OpenedSession, IssueError> {
+        let caller = self.operate(zone, admin, application)?;
+        self.open_as(&caller, admin, request).await
+    }
+
+    async fn open_as(
+        &self,
+        caller: &Caller,
+        admin: &Admin,
+        request: OpenSession,
+    ) -> Result<OpenedSession, IssueError> {
+        let opened = self.write_as(caller.zone(), admin, |view| {
+            self.plan_session(view, caller, &request)
         });
         let session = match opened.await {
             Ok(session) => session,
             Err(error) => {
-                let mut event = caller.event(self, EventType::SessionDenied, &admin);
+                let mut event = caller.event(self, EventType::SessionDenied, admin);
                 event.parent = request.parent_id;
-                return self.deny(&caller, event, error).await;
+                return self.deny(caller, event, error).await;
             }
         };
-        let mandate = self
-            .issue_session_mandate(&caller, session.id, None, &request.request_id)
-            .await?;
+        let mandate = if admin.dry_run {
+            None
+        } else {
+            let issued = self.issue_session_mandate(caller, session.id, None, &request.request_id);
+            Some(issued.await?)
+        };
         Ok(OpenedSession {
             zone: caller.zone(),
             session,
@@ -164,7 +192,7 @@ impl Engine {
             fenced: None,
             status: SessionStatus::Active,
             cnf: request.cnf.clone(),
-            operator: None,
+            operator: caller.operator.clone(),
         };
         change.put(Kind::Session, id.uuid(), None, Version::ABSENT, &session)?;
         let mut event = self.event(zone, EventType::SessionOpened, &request.request_id);

@@ -21,7 +21,7 @@ pub(crate) fn only_read() -> Authority {
 }
 
 pub(crate) fn as_session(opened: &OpenedSession) -> CallerCredentials {
-    CallerCredentials::Session(opened.mandate.text.clone())
+    CallerCredentials::Session(opened.mandate.as_ref().unwrap().text.clone())
 }
 
 /// Opens a session for an application.
