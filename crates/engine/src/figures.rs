@@ -20,6 +20,10 @@ pub struct Figures {
     pub applications: usize,
     pub resources: usize,
     pub providers: usize,
+    /// Sessions that are alive, or that have just ended.
+    pub sessions: usize,
+    /// Delegations that are offered or in use, or that have just ended.
+    pub delegations: usize,
     /// Active and lifted revocations that are still remembered.
     pub revocations: usize,
     pub api_tokens: usize,
@@ -55,6 +59,8 @@ impl Engine {
             figures.applications += view.applications.len();
             figures.resources += view.resources.len();
             figures.providers += view.providers.len();
+            figures.sessions += view.sessions.len();
+            figures.delegations += view.delegations.len();
             figures.revocations += view.revocations.len();
             figures.live_calls += handle.live.len();
             let signing = view

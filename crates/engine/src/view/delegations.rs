@@ -25,6 +25,10 @@ impl Delegations {
         self.by_id.get(&id.uuid())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Stored<Delegation>>> {
         self.by_id.values()
     }

@@ -158,6 +158,14 @@ const GAUGES: &[(&str, &str)] = &[
     ("caracal_resources", "Resources, of all zones."),
     ("caracal_providers", "Providers, of all zones."),
     (
+        "caracal_sessions",
+        "Sessions that are alive, or that have just ended, of all zones.",
+    ),
+    (
+        "caracal_delegations",
+        "Delegations that are offered or in use, or that have just ended, of all zones.",
+    ),
+    (
         "caracal_revocations_held",
         "Revocations that are remembered, active and lifted ones, of all zones.",
     ),

@@ -26,6 +26,8 @@ pub(super) fn set(figures: &Figures, lag: Duration) {
     gauge!("caracal_resources").set(number(figures.resources));
     gauge!("caracal_providers").set(number(figures.providers));
     gauge!("caracal_revocations_held").set(number(figures.revocations));
+    gauge!("caracal_sessions").set(number(figures.sessions));
+    gauge!("caracal_delegations").set(number(figures.delegations));
     gauge!("caracal_api_tokens").set(number(figures.api_tokens));
     gauge!("caracal_gateway_live_calls").set(number(figures.live_calls));
     gauge!("caracal_mandate_cache_entries").set(wide(figures.cached_mandates));
