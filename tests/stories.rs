@@ -22,6 +22,7 @@ mod evidence_tampering;
 mod first_call;
 mod hygiene;
 mod introspection;
+mod key_clients;
 mod keys;
 mod large_bodies;
 mod listings;

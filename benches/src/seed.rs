@@ -125,6 +125,7 @@ fn application(zone: ZoneId, n: u64) -> Result<Write> {
         name: format!("seeded-{n}").parse()?,
         created_at: now(),
         labels: Default::default(),
+        auth: Default::default(),
         secrets: Vec::new(),
     };
     Ok(Write::Put(Document {

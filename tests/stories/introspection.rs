@@ -164,8 +164,16 @@ async fn an_issuer_publishes_its_endpoints_and_keys() {
         "introspection_endpoint": format!("{sts}/oauth/2/introspect"),
         "jwks_uri": format!("{issuer}/jwks.json"),
         "scopes_supported": ["mail:read"],
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "grant_types_supported": [
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "RS256", "PS256"],
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(metadata[name], *value, "{name}");

@@ -173,6 +173,7 @@ fn zone_spec() -> Result<ZoneSpec> {
         applications: vec![ApplicationSpec {
             name: "bench".parse()?,
             labels: Default::default(),
+            auth: Default::default(),
         }],
         providers: vec![ProviderSpec {
             name: "key".parse()?,

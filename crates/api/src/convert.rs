@@ -13,7 +13,8 @@ mod tests;
 mod zone;
 
 pub(crate) use application::{
-    application_spec, application_view, created_application, rotated_secret, secret_view,
+    application_spec, application_view, client_auth_body, created_application, rotated_secret,
+    secret_view,
 };
 pub(crate) use apply::{
     apply_answer, note_created_zone, place_fields, planned_answer, top_fields, zone_file, zone_spec,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{ApplicationId, ClientSecretId, Label, Name};
+use crate::{ApplicationId, ClientAuth, ClientSecretId, Label, Name};
 
 /// How many client secrets of an application may be alive at a time: one, and the one that
 /// takes its place.
@@ -27,7 +27,10 @@ pub struct Application {
     /// The labels that its sessions may carry; at most [`MAX_LABELS`].
     #[serde(default)]
     pub labels: BTreeSet<Label>,
-    /// The client secrets that are accepted now.
+    /// How it proves to be itself.
+    #[serde(default, skip_serializing_if = "ClientAuth::is_secret")]
+    pub auth: ClientAuth,
+    /// The client secrets that are accepted now; none with another [`ClientAuth`].
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
 }

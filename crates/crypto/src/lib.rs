@@ -7,6 +7,7 @@
 //! foreign JWT goes through `jsonwebtoken`.
 
 mod base64url;
+mod client_keys;
 mod credential;
 mod digest;
 mod dpop_proof;
@@ -20,6 +21,9 @@ mod log_signer;
 mod mandate_error;
 mod mandate_signer;
 mod master_key;
+mod numeric_date;
+mod outside_token;
+mod public_jwk;
 mod public_key;
 mod random;
 mod seal_context;
@@ -30,6 +34,7 @@ mod unique_json;
 mod unverified_mandate;
 mod verified_mandate;
 
+pub use client_keys::{ClientKeys, ClientKeysError, MAX_CLIENT_KEYS};
 pub use credential::Credential;
 pub use digest::{constant_time_eq, hex, keyed_digest, sha256, sha256_parts};
 pub use dpop_proof::{
@@ -43,6 +48,7 @@ pub use log_signer::{LogSigner, verify_log_signature};
 pub use mandate_error::MandateError;
 pub use mandate_signer::{MandateSigner, NewMandateKey};
 pub use master_key::MasterKey;
+pub use outside_token::{MAX_OUTSIDE_TOKEN_BYTES, OutsideToken, TokenError, UnverifiedToken};
 pub use public_key::PublicKey;
 pub use random::{id_bytes, random_bytes};
 pub use seal_context::SealContext;

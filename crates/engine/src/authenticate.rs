@@ -85,7 +85,7 @@ impl Engine {
         })
     }
 
-    fn find_client(
+    pub(crate) fn find_client(
         &self,
         client_id: &str,
     ) -> Option<(ApplicationId, Arc<ZoneHandle>, Arc<ZoneView>)> {

@@ -12,14 +12,18 @@ use crate::chain::Chain;
 use crate::view::{Stored, ZoneView};
 use crate::zone_handle::ZoneHandle;
 use crate::{
-    Admin, AdminError, AuthenticatedClient, ClientCredentials, Engine, IssueError, OpenedMandate,
-    Operator,
+    Admin, AdminError, AuthenticatedClient, ClientAssertion, ClientCredentials, Engine, IssueError,
+    OpenedMandate, Operator, ProvenClient,
 };
 
 /// What a caller presents.
 pub enum CallerCredentials {
     /// An application's own.
     Client(ClientCredentials),
+    /// An assertion of an application's own key; see [`Engine::admit_caller`].
+    Assertion(ClientAssertion),
+    /// What [`Engine::admit_caller`] makes of an assertion.
+    Proven(ProvenClient),
     /// A session mandate: good for this one session.
     Session(String),
 }
@@ -45,20 +49,14 @@ impl Engine {
         key: Option<&str>,
     ) -> Result<Caller, IssueError> {
         let key = key.map(str::to_owned);
-        match credentials {
-            CallerCredentials::Client(presented) => {
-                let client = self
-                    .authenticate_client(presented)
-                    .map_err(|_| IssueError::InvalidClient)?;
-                Ok(Caller {
-                    handle: client.handle,
-                    view: client.view,
-                    application: client.application,
-                    session: None,
-                    key,
-                    operator: None,
-                })
+        let client = match credentials {
+            CallerCredentials::Client(presented) => self
+                .authenticate_client(presented)
+                .map_err(|_| IssueError::InvalidClient)?,
+            CallerCredentials::Assertion(presented) => {
+                self.proven_client(&self.prove_client(presented)?)?
             }
+            CallerCredentials::Proven(proven) => self.proven_client(proven)?,
             CallerCredentials::Session(text) => {
                 let (caller, opened) = self.authenticate_session(text, key).await?;
                 if !caller.has_key_of(opened.claims()) {
@@ -66,9 +64,17 @@ impl Engine {
                         "the session mandate is bound to a key: prove it with a `DPoP` header";
                     return Err(IssueError::InvalidProof(why.to_owned()));
                 }
-                Ok(caller)
+                return Ok(caller);
             }
-        }
+        };
+        Ok(Caller {
+            handle: client.handle,
+            view: client.view,
+            application: client.application,
+            session: None,
+            key,
+            operator: None,
+        })
     }
 
     /// Finds out whose session mandate it is. Whether the caller has its key is still to be asked.
@@ -110,23 +116,29 @@ impl Engine {
         Ok((caller, opened))
     }
 
-    /// Who these credentials belong to, for what is bounded by application. It does not look at
-    /// keys: each use case does.
+    /// Who these credentials belong to, for what is bounded by application, and the credentials
+    /// for what the caller asks for: an assertion is good once, and used up here. It does not
+    /// look at keys: each use case does.
     ///
     /// # Errors
     /// When they are nobody's.
-    pub async fn check_caller(
+    pub async fn admit_caller(
         &self,
-        presented: &CallerCredentials,
-    ) -> Result<AuthenticatedClient, IssueError> {
-        let caller = match presented {
-            CallerCredentials::Client(_) => self.authenticate_caller(presented, None).await?,
+        presented: CallerCredentials,
+    ) -> Result<(AuthenticatedClient, CallerCredentials), IssueError> {
+        let caller = match &presented {
+            CallerCredentials::Assertion(assertion) => {
+                let proven = self.prove_client(assertion)?;
+                return Ok(((&proven).into(), CallerCredentials::Proven(proven)));
+            }
             CallerCredentials::Session(text) => self.authenticate_session(text, None).await?.0,
+            _ => self.authenticate_caller(&presented, None).await?,
         };
-        Ok(AuthenticatedClient {
+        let client = AuthenticatedClient {
             zone: caller.handle.id,
             application: caller.application,
-        })
+        };
+        Ok((client, presented))
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::{Timestamp, Unit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assertion::Assertions;
 use crate::proof::Proofs;
 use crate::room::RoomGauge;
 use crate::verify::KnownMandate;
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) applications: papaya::HashMap<ApplicationId, ZoneId>,
     pub(crate) verified: moka::sync::Cache<[u8; 32], KnownMandate>,
     pub(crate) proofs: Proofs,
+    pub(crate) assertions: Assertions,
     /// Events that nobody waits for, until the next few go to the ledger together.
     pub(crate) later: std::sync::Mutex<Vec<Entry>>,
     pub(crate) later_turn: tokio::sync::Mutex<()>,

@@ -3,7 +3,7 @@
 use caracal_core::{ResourceIdentifier, Scope};
 use thiserror::Error;
 
-use crate::AdminError;
+use crate::{AdminError, AssertionError};
 
 /// Why the STS did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -11,6 +11,9 @@ pub enum IssueError {
     /// The client is unknown, or its credentials are wrong.
     #[error("the client is unknown or its credentials are wrong")]
     InvalidClient,
+    /// The client's assertion is not accepted.
+    #[error(transparent)]
+    InvalidAssertion(AssertionError),
     /// Something is missing, or is not of the form that it must have.
     #[error("{0}")]
     InvalidRequest(String),
@@ -97,7 +100,7 @@ impl IssueError {
     /// The error code on the wire.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InvalidClient => "invalid_client",
+            Self::InvalidClient | Self::InvalidAssertion(_) => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidScope(_) => "invalid_scope",
@@ -118,7 +121,7 @@ impl IssueError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::InvalidClient => 401,
+            Self::InvalidClient | Self::InvalidAssertion(_) => 401,
             Self::InvalidRequest(_)
             | Self::InvalidGrant(_)
             | Self::InvalidScope(_)

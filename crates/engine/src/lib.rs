@@ -7,6 +7,7 @@
 mod admin;
 mod applications;
 mod apply;
+mod assertion;
 mod audit;
 mod authenticate;
 mod authorize_call;
@@ -77,6 +78,7 @@ mod zones;
 pub use admin::Admin;
 pub use applications::CreatedApplication;
 pub use apply::{Applied, AppliedObject};
+pub use assertion::{AssertionError, ClientAssertion, ProvenClient};
 pub use audit::{EventExplanation, EventProof, Gate, LogInfo};
 pub use authenticate::{AuthenticatedClient, ClientCredentials, Unauthenticated};
 pub use authorize_call::CallRequest;

@@ -20,7 +20,7 @@ use crate::{
 };
 pub(crate) use nonce::nonce_key;
 use public_url::PublicUrl;
-use seen::{SeenProofs, Unseen};
+pub(crate) use seen::{SeenProofs, Unseen};
 
 /// How far the `iat` of a proof may be from our time, to either side, in seconds. It is the nonce
 /// that makes a proof fresh: this only tells a client whose clock is wrong.
@@ -134,7 +134,9 @@ impl Engine {
         presented: &PresentedProof,
     ) -> Result<String, IssueError> {
         let opened = match credentials {
-            CallerCredentials::Client(_) => None,
+            CallerCredentials::Client(_)
+            | CallerCredentials::Assertion(_)
+            | CallerCredentials::Proven(_) => None,
             CallerCredentials::Session(text) => {
                 let opened = self.open_mandate(text).await;
                 Some(opened.map_err(|_| IssueError::InvalidClient)?)

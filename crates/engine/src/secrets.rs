@@ -116,6 +116,11 @@ impl Engine {
         self.write(zone, admin, |view| {
             let held = find(view, key).ok_or_else(|| AdminError::not_found("application", key))?;
             admin.check_version(held.version)?;
+            if !held.value.auth.is_secret() {
+                let why = "the application proves itself with its own key and has no secret; \
+                           take `auth` away from it first";
+                return Err(AdminError::invalid("auth", why));
+            }
             let now = self.now();
             let mut value = held.value.clone();
             value.secrets.retain(|secret| secret.is_alive(now));

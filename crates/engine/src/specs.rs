@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use caracal_core::{
-    AllowedHost, Enforcement, Label, MandateSlot, Name, Operation, PolicySource, ProviderKind,
-    Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
+    AllowedHost, ClientAuth, Enforcement, Label, MandateSlot, Name, Operation, PolicySource,
+    ProviderKind, Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
 };
 
 /// A wanted application.
@@ -14,6 +14,8 @@ pub struct ApplicationSpec {
     pub name: Name,
     /// The labels that its sessions may carry.
     pub labels: BTreeSet<Label>,
+    /// How it proves to be itself.
+    pub auth: ClientAuth,
 }
 
 /// A wanted provider.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assertion::Assertions;
 use crate::engine::Inner;
 use crate::follow::{Appender, Follower};
 use crate::proof::Proofs;
@@ -63,6 +64,7 @@ impl Engine {
         let records = state.watch();
         let engine = Self(Arc::new(Inner {
             proofs: Proofs::new(&config),
+            assertions: Assertions::new(clock.now()),
             config,
             state,
             evidence,

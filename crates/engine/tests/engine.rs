@@ -9,6 +9,7 @@
 
 mod engine {
     mod apply;
+    mod assertions;
     mod calls;
     mod delegations;
     mod evidence;

@@ -73,15 +73,15 @@ impl Sts {
                 refused
             }
         })?;
-        match self.engine.check_caller(&credentials).await {
-            Ok(client) => Ok((client, credentials)),
-            Err(error @ IssueError::InvalidClient) => {
-                let zone = match &credentials {
-                    CallerCredentials::Client(client) => {
-                        self.engine.find_zone_of_application(&client.client_id)
-                    }
-                    CallerCredentials::Session(_) => None,
-                };
+        let named = match &credentials {
+            CallerCredentials::Client(client) => Some(client.client_id.clone()),
+            CallerCredentials::Assertion(assertion) => assertion.client_id(),
+            CallerCredentials::Session(_) | CallerCredentials::Proven(_) => None,
+        };
+        match self.engine.admit_caller(credentials).await {
+            Ok(admitted) => Ok(admitted),
+            Err(error @ (IssueError::InvalidClient | IssueError::InvalidAssertion(_))) => {
+                let zone = named.and_then(|id| self.engine.find_zone_of_application(&id));
                 let refused = self.failed(source(extensions), error.into());
                 Err(refused.in_zone(zone))
             }

@@ -115,7 +115,10 @@ impl From<IssueError> for Refused {
             gate,
             counterexample,
             // Nobody is known by bad credentials; everybody else's refusals are evidence.
-            is_recorded: error != IssueError::InvalidClient,
+            is_recorded: !matches!(
+                error,
+                IssueError::InvalidClient | IssueError::InvalidAssertion(_)
+            ),
             ..Self::new(error.status(), error.code(), error.to_string())
         }
     }

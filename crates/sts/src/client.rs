@@ -1,16 +1,22 @@
-//! How a caller authenticates: `client_secret_basic`, `client_secret_post`, or a session mandate
-//! as a bearer token (RFC 6750) or with a proof (RFC 9449).
+//! How a caller authenticates: `client_secret_basic`, `client_secret_post`, `private_key_jwt`
+//! (RFC 7523), or a session mandate as a bearer token (RFC 6750) or with a proof (RFC 9449).
+//!
+//! Requests with a JSON body have no form for an assertion: there it is the password of HTTP
+//! Basic. No client secret looks like a JWT.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use caracal_core::Secret;
-use caracal_engine::{CallerCredentials, ClientCredentials};
+use caracal_engine::{CallerCredentials, ClientAssertion, ClientCredentials};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use url::form_urlencoded;
 
 use crate::answer::Refused;
 use crate::form::Form;
+
+/// The type of assertions that are JWTs (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Reads the client's credentials from the header or the form; not from both.
 pub(crate) fn credentials(
@@ -19,12 +25,21 @@ pub(crate) fn credentials(
 ) -> Result<CallerCredentials, Refused> {
     let named = named_client(form)?;
     let posted = form.take_secret("client_secret");
+    let asserted = assertion(form, named.clone())?;
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let header = values.next();
     if values.next().is_some() {
         return Err(Refused::invalid_request(
             "there are several `Authorization` headers",
         ));
+    }
+    if let Some(asserted) = asserted {
+        if header.is_some() || posted.is_some() {
+            return Err(Refused::invalid_request(
+                "use `client_assertion` or another way to authenticate, not both",
+            ));
+        }
+        return Ok(CallerCredentials::Assertion(asserted));
     }
     match (header, posted) {
         (Some(_), Some(_)) => Err(Refused::invalid_request(
@@ -46,10 +61,13 @@ pub(crate) fn credentials(
                 let why = "the header and the form name different clients";
                 return Err(Refused::invalid_request(why));
             }
-            Ok(CallerCredentials::Client(ClientCredentials {
-                client_id,
-                secret,
-            }))
+            Ok(match secret.expose_str().filter(|text| is_jwt(text)) {
+                Some(text) => CallerCredentials::Assertion(ClientAssertion {
+                    client_id: Some(client_id),
+                    text: text.to_owned(),
+                }),
+                None => CallerCredentials::Client(ClientCredentials { client_id, secret }),
+            })
         }
         (None, Some(secret)) => {
             let client_id =
@@ -60,10 +78,36 @@ pub(crate) fn credentials(
             }))
         }
         (None, None) => {
-            let why = "the client does not authenticate: use HTTP Basic or `client_secret`";
+            let why = "the client does not authenticate: use HTTP Basic, `client_secret` or \
+                       `client_assertion`";
             Err(Refused::new(401, "invalid_client", why))
         }
     }
+}
+
+/// The assertion of a form (RFC 7521, section 4.2).
+fn assertion(form: &Form, named: Option<String>) -> Result<Option<ClientAssertion>, Refused> {
+    let found = (
+        form.find("client_assertion"),
+        form.find("client_assertion_type"),
+    );
+    match found {
+        (None, None) => Ok(None),
+        (Some(text), Some(ASSERTION_TYPE)) => Ok(Some(ClientAssertion {
+            client_id: named,
+            text: text.to_owned(),
+        })),
+        (Some(_), _) => {
+            let why = format!("`client_assertion_type` must be `{ASSERTION_TYPE}`");
+            Err(Refused::invalid_request(why))
+        }
+        (None, Some(_)) => Err(Refused::invalid_request("`client_assertion` is required")),
+    }
+}
+
+/// A JSON object in base64url, and two more parts.
+fn is_jwt(text: &str) -> bool {
+    text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 /// The mandate of `Bearer` or `DPoP` credentials.

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::answer::Refused;
 use crate::router::Sts;
+use crate::token::EXCHANGE;
 
 /// How long verifiers may keep metadata and keys, in seconds. Keys are published well before
 /// they sign.
@@ -32,7 +33,9 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
     let methods = vec![
         "client_secret_basic".to_owned(),
         "client_secret_post".to_owned(),
+        "private_key_jwt".to_owned(),
     ];
+    let algorithms = DPOP_ALGORITHMS.map(str::to_owned).to_vec();
     cached(Json(ServerMetadata {
         token_endpoint: format!("{url}/oauth/2/token"),
         revocation_endpoint: format!("{url}/oauth/2/revoke"),
@@ -41,11 +44,14 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
         issuer: zone_metadata.issuer,
         scopes_supported: zone_metadata.scopes,
         response_types_supported: Vec::new(),
-        grant_types_supported: vec!["client_credentials".to_owned()],
+        grant_types_supported: vec!["client_credentials".to_owned(), EXCHANGE.to_owned()],
         token_endpoint_auth_methods_supported: methods.clone(),
+        token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         revocation_endpoint_auth_methods_supported: methods.clone(),
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         introspection_endpoint_auth_methods_supported: methods,
-        dpop_signing_alg_values_supported: DPOP_ALGORITHMS.map(str::to_owned).to_vec(),
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+        dpop_signing_alg_values_supported: algorithms,
         service_documentation: None,
     }))
 }

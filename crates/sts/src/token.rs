@@ -19,7 +19,7 @@ const ISSUED_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// The grant that exchanges a mandate for a narrower one (RFC 8693).
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Parameters of grants that this release does not have. Ignoring one would issue another
 /// mandate than the one that was asked for.

@@ -57,6 +57,7 @@ impl SeededZone {
         ApplicationSpec {
             name: parse(name),
             labels: std::collections::BTreeSet::new(),
+            auth: caracal_core::ClientAuth::Secret,
         }
     }
 

@@ -24,8 +24,8 @@ mod zone;
 mod zone_file;
 
 pub use application::{
-    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, RotateSecretBody,
-    RotatedSecret,
+    ApplicationBody, ApplicationView, ClientAuthBody, ClientKeysBody, ClientSecretView,
+    CreatedApplication, RotateSecretBody, RotatedSecret,
 };
 pub use apply::{
     AppliedApplication, AppliedChange, AppliedObject, AppliedZone, ApplyAnswer, ApplyRequest,

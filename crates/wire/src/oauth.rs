@@ -64,10 +64,16 @@ pub struct ServerMetadata {
     pub grant_types_supported: Vec<String>,
     /// How clients authenticate.
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// The algorithms that assertions of clients may be signed with (RFC 7523), here and below.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// How clients authenticate to revoke.
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// The algorithms of assertions there.
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// How clients authenticate to introspect.
     pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// The algorithms of assertions there.
+    pub introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// The algorithms that proofs of a client's key may be signed with (RFC 9449).
     pub dpop_signing_alg_values_supported: Vec<String>,
     /// Where people read about the service.

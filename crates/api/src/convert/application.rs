@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::{Application, Label};
+use caracal_core::{Application, ClientAuth, Label};
 use caracal_engine::{
     ApplicationSpec, CreatedApplication as Created, RotatedSecret as Rotated, SecretInfo, Versioned,
 };
 use caracal_wire::{
-    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, RotatedSecret,
+    ApplicationBody, ApplicationView, ClientAuthBody, ClientKeysBody, ClientSecretView,
+    CreatedApplication, RotatedSecret,
 };
 
 use super::Fields;
@@ -26,8 +27,31 @@ pub(crate) fn application_spec(
             fields.wrong(field, format!("the label `{text}` is given twice"));
         }
     }
+    let auth = match &body.auth {
+        None => ClientAuth::Secret,
+        Some(ClientAuthBody {
+            private_key_jwt: Some(keys),
+        }) => ClientAuth::PrivateKeyJwt {
+            jwks: keys.jwks.clone(),
+        },
+        Some(_) => {
+            let why = "name a way to authenticate, `private_key_jwt`, or leave `auth` out";
+            fields.wrong(format!("{at}auth"), why);
+            ClientAuth::Secret
+        }
+    };
     let name = fields.parse(format!("{at}name"), &body.name)?;
-    Some(ApplicationSpec { name, labels })
+    Some(ApplicationSpec { name, labels, auth })
+}
+
+/// How an application authenticates, as it is shown; none: by a client secret.
+pub(crate) fn client_auth_body(auth: &ClientAuth) -> Option<ClientAuthBody> {
+    match auth {
+        ClientAuth::Secret => None,
+        ClientAuth::PrivateKeyJwt { jwks } => Some(ClientAuthBody {
+            private_key_jwt: Some(ClientKeysBody { jwks: jwks.clone() }),
+        }),
+    }
 }
 
 pub(crate) fn application_view(held: Versioned<Application>) -> ApplicationView {
@@ -38,6 +62,7 @@ pub(crate) fn application_view(held: Versioned<Application>) -> ApplicationView 
         version: version.0,
         created_at: value.created_at,
         labels: value.labels.iter().map(ToString::to_string).collect(),
+        auth: client_auth_body(&value.auth),
         secrets: value
             .secrets
             .iter()

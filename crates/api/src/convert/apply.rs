@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Fields, application_spec, policy_body, policy_sources, provider_entry, provider_spec,
-    resource_body, resource_spec, retention_body,
+    Fields, application_spec, client_auth_body, policy_body, policy_sources, provider_entry,
+    provider_spec, resource_body, resource_spec, retention_body,
 };
 
 /// The wanted zone.
@@ -172,6 +172,7 @@ fn application_body(application: &Application) -> ApplicationBody {
     ApplicationBody {
         name: application.name.to_string(),
         labels: application.labels.iter().map(ToString::to_string).collect(),
+        auth: client_auth_body(&application.auth),
     }
 }
 

@@ -60,6 +60,9 @@ pub(crate) enum ApplicationCommand {
         /// A label that its sessions may carry; repeatable
         #[arg(long = "label", value_name = "LABEL")]
         labels: Vec<String>,
+        /// A file with its public keys as a JWK set: it proves itself with them and gets no secret
+        #[arg(long, value_name = "FILE")]
+        jwks: Option<std::path::PathBuf>,
     },
     /// List the client secrets of an application, without the secrets
     Secrets {

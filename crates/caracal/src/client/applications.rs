@@ -1,15 +1,15 @@
 //! `caracal app`.
 
 use caracal_wire::{
-    ApplicationBody, ApplicationView, ClientSecretView, CreatedApplication, Page, RotateSecretBody,
-    RotatedSecret, ZoneView,
+    ApplicationBody, ApplicationView, ClientAuthBody, ClientKeysBody, ClientSecretView,
+    CreatedApplication, Page, RotateSecretBody, RotatedSecret, ZoneView,
 };
 
 use crate::cli::ApplicationCommand;
 use crate::client::api::segment;
 use crate::client::zone::path_of;
 use crate::client::{Api, listing};
-use crate::failure::Outcome;
+use crate::failure::{Context, Failure, Outcome};
 use crate::terminal;
 
 /// `caracal app …`.
@@ -35,23 +35,30 @@ pub(crate) async fn applications(
         ApplicationCommand::Show { application } => {
             listing::show(&api.get::<ApplicationView>(&one(&application)).await?, json)
         }
-        ApplicationCommand::Create { name, labels } => {
-            let created: CreatedApplication =
-                api.post(&all, &ApplicationBody { name, labels }).await?;
+        ApplicationCommand::Create { name, labels, jwks } => {
+            let auth = jwks.as_deref().map(key_auth).transpose()?;
+            let body = ApplicationBody { name, labels, auth };
+            let created: CreatedApplication = api.post(&all, &body).await?;
             if json {
                 return terminal::json(&created);
             }
             let view = &created.application;
+            let then = match &created.client_secret {
+                Some(_) => ", its secret is shown this once:",
+                None => "; it proves itself with its own key:",
+            };
             terminal::line(format_args!(
-                "registered the application `{}`, its secret is shown this once:",
+                "registered the application `{}`{then}",
                 view.name
             ))?;
             terminal::line(format_args!("  CARACAL_ZONE_ID={}", zone.id))?;
             terminal::line(format_args!("  CARACAL_APPLICATION_ID={}", view.id))?;
-            terminal::line(format_args!(
-                "  CARACAL_APP_CLIENT_SECRET={}",
-                created.client_secret.as_deref().unwrap_or_default()
-            ))
+            match &created.client_secret {
+                Some(secret) => {
+                    terminal::line(format_args!("  CARACAL_APP_CLIENT_SECRET={secret}"))
+                }
+                None => Ok(()),
+            }
         }
         ApplicationCommand::Secrets { application } => {
             let path = format!("{}/secrets", one(&application));
@@ -98,6 +105,17 @@ pub(crate) async fn applications(
             deleted("application", &application, json)
         }
     }
+}
+
+/// How an application authenticates whose public keys are in this file.
+fn key_auth(path: &std::path::Path) -> Outcome<ClientAuthBody> {
+    let shown = format!("`{}`", path.display());
+    let text = std::fs::read_to_string(path).context(shown.clone())?;
+    let jwks = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{shown} is no JWK set: {error}")))?;
+    Ok(ClientAuthBody {
+        private_key_jwt: Some(ClientKeysBody { jwks }),
+    })
 }
 
 fn print_rotated(zone: &ZoneView, application: &str, rotated: &RotatedSecret) -> Outcome<()> {

@@ -164,6 +164,7 @@ mod tests {
             applications: vec![ApplicationBody {
                 name: name.to_owned(),
                 labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+                auth: None,
             }],
             ..ApplyRequest::default()
         }

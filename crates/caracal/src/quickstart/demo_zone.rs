@@ -143,6 +143,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         applications: vec![ApplicationBody {
             name: APPLICATION.to_owned(),
             labels: Vec::new(),
+            auth: None,
         }],
         providers: vec![provider],
         resources: vec![resource],

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Number;
 
 use super::{DpopError, DpopKey};
+use crate::numeric_date::second;
 use crate::{base64url, sha256, unique_json};
 
 /// The longest proof that is read, in bytes. One with an RSA key of 4096 bits has about 1,600.
@@ -158,21 +159,6 @@ impl DpopProof {
 /// The `ath` of a proof for the mandate with this SHA-256 (RFC 9449, 4.2).
 pub fn mandate_hash(digest: &[u8; 32]) -> String {
     base64url::encode(digest)
-}
-
-/// A NumericDate (RFC 7519), which may have a fraction.
-fn second(number: &Number) -> Option<i64> {
-    /// Beyond any date, and far from where numbers lose their seconds.
-    const LIMIT: f64 = 1e15;
-    let whole = |float: f64| {
-        let floor = float.floor();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is whole and within the limit"
-        )]
-        (floor.abs() < LIMIT).then_some(floor as i64)
-    };
-    number.as_i64().or_else(|| number.as_f64().and_then(whole))
 }
 
 pub(super) fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, DpopError> {

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::DpopKey;
 use crate::{KeyError, base64url};
@@ -12,6 +12,7 @@ use crate::{KeyError, base64url};
 pub struct DpopSigner {
     pair: EcdsaKeyPair,
     header: String,
+    jwk: Value,
     thumbprint: String,
 }
 
@@ -28,13 +29,14 @@ impl DpopSigner {
         let (x, y) = coordinates.ok_or(KeyError::Malformed)?;
         let (x, y) = (base64url::encode(x), base64url::encode(y));
         let jwk = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
-        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": &jwk });
         let header = base64url::encode(header.to_string().as_bytes());
         let key = DpopKey::read(&header).map_err(|_| KeyError::Malformed)?;
         Ok(Self {
             thumbprint: key.thumbprint().to_owned(),
             pair,
             header,
+            jwk,
         })
     }
 
@@ -43,13 +45,35 @@ impl DpopSigner {
         &self.thumbprint
     }
 
+    /// Its public half as a JWK.
+    pub fn jwk(&self) -> &Value {
+        &self.jwk
+    }
+
     /// The proof with these claims (RFC 9449, 4.2).
     ///
     /// # Errors
     /// When they are no JSON.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
+        self.sign_parts(&self.header, claims)
+    }
+
+    /// Any other token with this header and these claims, as a client or an issuer makes it.
+    ///
+    /// # Errors
+    /// When they are no JSON.
+    pub fn sign_token(
+        &self,
+        header: &impl Serialize,
+        claims: &impl Serialize,
+    ) -> Result<String, KeyError> {
+        let header = serde_json::to_vec(header).map_err(|_| KeyError::Failed)?;
+        self.sign_parts(&base64url::encode(&header), claims)
+    }
+
+    fn sign_parts(&self, header: &str, claims: &impl Serialize) -> Result<String, KeyError> {
         let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Failed)?;
-        let signed = format!("{}.{}", self.header, base64url::encode(&claims));
+        let signed = format!("{header}.{}", base64url::encode(&claims));
         let signature = self
             .pair
             .sign(&SystemRandom::new(), signed.as_bytes())

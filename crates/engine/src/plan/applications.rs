@@ -1,9 +1,9 @@
 //! Applications in a plan.
 
 use caracal_core::{
-    Application, ApplicationId, ClientSecret, EventType, Kind, MAX_LABELS, Version,
+    Application, ApplicationId, ClientAuth, ClientSecret, EventType, Kind, MAX_LABELS, Version,
 };
-use caracal_crypto::SecretText;
+use caracal_crypto::{ClientKeys, SecretText};
 
 use super::{ChangedObject, Plan};
 use crate::view::Stored;
@@ -13,7 +13,8 @@ use crate::{AdminError, ApplicationSpec, FieldError};
 pub(crate) const CLIENT_SECRET_PREFIX: &str = "caracal_secret_";
 
 impl Plan<'_> {
-    /// Creates or changes an application; a new one gets a client secret.
+    /// Creates or changes an application; a new one gets a client secret, unless it proves itself
+    /// in another way. One that turns to another way loses its secrets in the same moment.
     pub(crate) fn put_application(&mut self, spec: &ApplicationSpec) -> Result<(), AdminError> {
         if spec.labels.len() > MAX_LABELS {
             let why = format!("at most {MAX_LABELS} labels");
@@ -22,17 +23,26 @@ impl Plan<'_> {
                 why,
             ));
         }
+        let auth = self.checked_auth(spec);
         let held = self.applications.find(spec.name.as_str()).cloned();
         let (version, value) = match &held {
-            Some(held) if held.value.labels == spec.labels => return Ok(()),
+            Some(held) if held.value.labels == spec.labels && held.value.auth == auth => {
+                return Ok(());
+            }
             Some(held) => (
                 held.version,
                 Application {
                     labels: spec.labels.clone(),
+                    secrets: if auth.is_secret() {
+                        held.value.secrets.clone()
+                    } else {
+                        Vec::new()
+                    },
+                    auth,
                     ..held.value.clone()
                 },
             ),
-            None => (Version::ABSENT, self.new_application(spec)),
+            None => (Version::ABSENT, self.new_application(spec, auth)),
         };
         let event = if held.is_some() {
             EventType::ApplicationUpdated
@@ -63,21 +73,45 @@ impl Plan<'_> {
         Ok(())
     }
 
-    fn new_application(&mut self, spec: &ApplicationSpec) -> Application {
+    /// How the application proves to be itself, in the one spelling that is kept.
+    fn checked_auth(&mut self, spec: &ApplicationSpec) -> ClientAuth {
+        let ClientAuth::PrivateKeyJwt { jwks } = &spec.auth else {
+            return spec.auth.clone();
+        };
+        match ClientKeys::parse(jwks) {
+            Ok(keys) => ClientAuth::PrivateKeyJwt {
+                jwks: keys.to_json(),
+            },
+            Err(error) => {
+                self.errors.push(FieldError::new(
+                    format!("applications[{}].auth.private_key_jwt.jwks", spec.name),
+                    error.to_string(),
+                ));
+                spec.auth.clone()
+            }
+        }
+    }
+
+    fn new_application(&mut self, spec: &ApplicationSpec, auth: ClientAuth) -> Application {
         let created_at = self.engine.now();
-        let secret = SecretText::new(CLIENT_SECRET_PREFIX);
-        let text = secret.text().expose_str().unwrap_or_default().to_owned();
-        self.secrets.insert(spec.name.clone(), text);
+        let mut secrets = Vec::new();
+        if auth.is_secret() {
+            let secret = SecretText::new(CLIENT_SECRET_PREFIX);
+            let text = secret.text().expose_str().unwrap_or_default().to_owned();
+            self.secrets.insert(spec.name.clone(), text);
+            secrets.push(ClientSecret {
+                sha256: secret.sha256_hex(),
+                created_at,
+                expires_at: None,
+            });
+        }
         Application {
             id: ApplicationId::new(created_at, &self.engine.random()),
             name: spec.name.clone(),
             created_at,
             labels: spec.labels.clone(),
-            secrets: vec![ClientSecret {
-                sha256: secret.sha256_hex(),
-                created_at,
-                expires_at: None,
-            }],
+            auth,
+            secrets,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Proofs that this node has accepted, for as long as their nonces are good.
+//! What this node has accepted once and must not accept again: proofs and assertions, each for as
+//! long as it would be good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,7 @@ const KEPT: i64 = 2;
 
 /// Why a proof was not remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unseen {
+pub(crate) enum Unseen {
     /// It was remembered before.
     Before,
     /// The application has its share.
@@ -35,7 +36,7 @@ struct Generation {
 
 /// A generation for each epoch of nonces: a proof lies in the one of its nonce, so that it is
 /// forgotten exactly when its nonce is not accepted any more.
-pub(super) struct SeenProofs {
+pub(crate) struct SeenProofs {
     generations: papaya::HashMap<i64, Arc<Generation>>,
     max_seen: u32,
     max_share: u32,
@@ -43,20 +44,25 @@ pub(super) struct SeenProofs {
 
 impl Default for SeenProofs {
     fn default() -> Self {
-        Self {
-            generations: papaya::HashMap::new(),
-            max_seen: MAX_SEEN,
-            max_share: MAX_SHARE,
-        }
+        Self::with_room(MAX_SEEN, MAX_SHARE)
     }
 }
 
 impl SeenProofs {
+    /// With room for so many in an epoch, and so many of one application.
+    pub(crate) fn with_room(max_seen: u32, max_share: u32) -> Self {
+        Self {
+            generations: papaya::HashMap::new(),
+            max_seen,
+            max_share,
+        }
+    }
+
     /// Remembers a proof by its id, which must be a digest; `epoch` is its nonce's.
     ///
     /// # Errors
     /// When it was remembered before, or there is no room: then it must not be accepted.
-    pub(super) fn remember(
+    pub(crate) fn remember(
         &self,
         epoch: i64,
         now: i64,

@@ -327,6 +327,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
         applications: vec![ApplicationSpec {
             name: "anton".parse().unwrap(),
             labels: Default::default(),
+            auth: Default::default(),
         }],
         providers: vec![
             provider("bearer", ProviderKind::Bearer),

@@ -15,6 +15,27 @@ pub struct ApplicationBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 64)]
     pub labels: Vec<String>,
+    /// How it proves to be itself. Left out: by a client secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<ClientAuthBody>,
+}
+
+/// How an application proves to be itself. Exactly one member is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientAuthBody {
+    /// By assertions that it signs with its own key (RFC 7523). It gets no client secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key_jwt: Option<ClientKeysBody>,
+}
+
+/// The public keys of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientKeysBody {
+    /// A JWK set (RFC 7517) of 1 to 8 public keys for ES256, EdDSA, RS256 or PS256.
+    #[schema(value_type = Object)]
+    pub jwks: serde_json::Value,
 }
 
 /// An application.
@@ -31,6 +52,9 @@ pub struct ApplicationView {
     pub created_at: Timestamp,
     /// The labels that its sessions may carry.
     pub labels: Vec<String>,
+    /// How it proves to be itself. Left out: by a client secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<ClientAuthBody>,
     /// The client secrets that are accepted, without the secrets.
     pub secrets: Vec<ClientSecretView>,
 }
@@ -99,6 +123,7 @@ impl From<ApplicationView> for ApplicationBody {
         Self {
             name: view.name,
             labels: view.labels,
+            auth: view.auth,
         }
     }
 }

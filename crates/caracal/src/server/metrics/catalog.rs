@@ -45,6 +45,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Proofs of a client's key, by door and result: `accepted`, `nonce` (a fresh one was asked for), `invalid`, `replayed`, `no_room`.",
     ),
     (
+        "caracal_client_assertions_total",
+        "Assertions of clients (`private_key_jwt`), by result: `accepted`, or what was wrong with them.",
+    ),
+    (
         "caracal_policy_faults_total",
         "Policies that could not be evaluated; each denied its request.",
     ),
