@@ -18,7 +18,7 @@ mod stack;
 mod upstream;
 
 pub use certificates::Authority;
-pub use cli::Output;
+pub use cli::{Output, run};
 pub use curl::curl;
 pub use dial::{READERS_BUFFER, dial};
 pub use large_body::{LargeBody, Progress, Reader};

@@ -1,6 +1,7 @@
 //! The stories.
 
 mod apply;
+mod approvals;
 mod backup;
 mod bad_files;
 mod bad_secrets;

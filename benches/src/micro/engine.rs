@@ -10,8 +10,9 @@ use caracal_core::{
 };
 use caracal_crypto::{Keyring, MasterKey};
 use caracal_engine::{
-    Admin, ApplicationSpec, CallRequest, CallerCredentials, ClientCredentials, Clock, Engine,
-    EngineConfig, IssueRequest, Operator, Outcome, ProviderSpec, ResourceSpec, Selector, ZoneSpec,
+    Admin, ApplicationSpec, Authorized, CallRequest, CallerCredentials, ClientCredentials, Clock,
+    Engine, EngineConfig, IssueRequest, Operator, Outcome, ProviderSpec, ResourceSpec, Selector,
+    ZoneSpec,
 };
 use caracal_testkit::MemoryStore;
 use jiff::{SignedDuration, Timestamp};
@@ -149,16 +150,12 @@ impl World {
             .select_resource(opened, &selector, &request_id)
             .await
             .map_err(refused)?;
-        let request = CallRequest {
-            request_id: &request_id,
-            method: "GET",
-            path: RequestPath::parse("/v1/items/1")?,
-            query: Vec::new(),
+        let path = RequestPath::parse("/v1/items/1")?;
+        let request = CallRequest::new(&request_id, "GET", path);
+        let authorized = engine.authorize_call(target, &request).await;
+        let Authorized::Permit(permit) = authorized.map_err(refused)? else {
+            return Err(anyhow!("the call is held"));
         };
-        let permit = engine
-            .authorize_call(target, request)
-            .await
-            .map_err(refused)?;
         permit.injection().map_err(refused)?;
         permit.finish(Outcome {
             status: Some(200),
@@ -208,6 +205,7 @@ fn zone_spec() -> Result<ZoneSpec> {
             cedar: POLICY.to_owned(),
         }],
         retention: None,
+        self_approval: None,
         prune: false,
     })
 }

@@ -39,6 +39,7 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         act: None,
         dlg: Vec::new(),
         anc: Vec::new(),
+        apr: None,
         generation: None,
     };
     let text = signer.sign(&claims)?;

@@ -2,6 +2,7 @@
 
 mod application;
 mod apply;
+mod approval;
 mod explain;
 mod fields;
 mod policy;
@@ -19,6 +20,7 @@ pub(crate) use application::{
 pub(crate) use apply::{
     apply_answer, note_created_zone, place_fields, planned_answer, top_fields, zone_file, zone_spec,
 };
+pub(crate) use approval::approval_view;
 pub(crate) use explain::{decision_view, event_explanation, event_proof, explain_request};
 pub(crate) use fields::Fields;
 pub(crate) use policy::{bundle_policies, bundle_view, policy_body, policy_sources};

@@ -127,6 +127,19 @@ impl From<AdminError> for Refusal {
                      `CARACAL_MASTER_KEY_PREVIOUS`, and start the server again",
                 )
             }
+            AdminError::NotApprover(_) => Self::new(
+                StatusCode::FORBIDDEN,
+                "approver_not_allowed",
+                detail,
+            )
+            .hint(
+                "let another person with the role approver decide, or set `self_approval: true` \
+                     in the zone's file",
+            ),
+            AdminError::AlreadyDecided(_) => {
+                Self::new(StatusCode::CONFLICT, "already_decided", detail)
+                    .hint("look at it with `caracal approval show`")
+            }
             AdminError::Busy => Self::new(StatusCode::CONFLICT, "busy", detail)
                 .hint("nothing was changed; send the request again"),
             AdminError::VersionMismatch { .. } => {

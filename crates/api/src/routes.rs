@@ -3,6 +3,7 @@
 mod answer;
 mod applications;
 mod apply;
+mod approvals;
 mod backup;
 mod bundles;
 mod delegations;
@@ -83,6 +84,10 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(delegations::get, delegations::end))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::lift))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::get))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::reject))
         .routes(routes!(keys::list, keys::rotate))
         .routes(routes!(keys::drop_key))
         .routes(routes!(master_key::get, master_key::rotate))

@@ -13,8 +13,9 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use audit::{AuditCommand, EventFilter, VerifyArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
-    ApplicationCommand, DelegationCommand, KeyCommand, ListArgs, OpenSessionArgs, PolicyCommand,
-    ProviderCommand, ResourceCommand, RevocationCommand, SessionCommand, TokenCommand, ZoneCommand,
+    ApplicationCommand, ApprovalCommand, DelegationCommand, KeyCommand, ListArgs, OpenSessionArgs,
+    PolicyCommand, ProviderCommand, ResourceCommand, RevocationCommand, SessionCommand,
+    TokenCommand, ZoneCommand,
 };
 pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, RestartArgs, ServeArgs, StatusArgs, UpArgs};
 pub(crate) use zone_file::{ApplyArgs, DiffArgs};
@@ -124,6 +125,9 @@ pub(crate) enum Command {
     /// Revocations: list and lift
     #[command(subcommand)]
     Revocation(RevocationCommand),
+    /// Requests that wait for a person: list, show, approve and reject
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
     /// Revoke a whole zone: every mint and call is refused until `thaw`
     Freeze(FreezeArgs),
     /// Lift the revocation of a frozen zone

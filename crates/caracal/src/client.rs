@@ -3,6 +3,7 @@
 mod api;
 mod applications;
 mod apply;
+mod approvals;
 pub(crate) mod audit;
 mod changes;
 mod delegations;
@@ -27,6 +28,7 @@ mod zones;
 pub(crate) use api::Api;
 pub(crate) use applications::applications;
 pub(crate) use apply::{apply, diff, send as apply_request};
+pub(crate) use approvals::approvals;
 pub(crate) use delegations::delegations;
 pub(crate) use export::export;
 pub(crate) use login::login;

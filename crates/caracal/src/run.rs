@@ -72,6 +72,7 @@ async fn manage(
         Command::Delegation(command) => client::delegations(&api, &zone, command, json).await,
         Command::Revoke(args) => client::revoke(&api, &zone, &args.anchor, args.reason, json).await,
         Command::Revocation(command) => client::revocations(&api, &zone, command, json).await,
+        Command::Approval(command) => client::approvals(&api, &zone, command, json).await,
         Command::Freeze(args) => client::freeze(&api, &zone, args.reason, json).await,
         Command::Thaw => client::thaw(&api, &zone, json).await,
         // Every other command was run before.

@@ -33,6 +33,8 @@ pub enum Kind {
     Delegation,
     /// How many calls of a budget are given out; see [`crate::Budget`].
     Budget,
+    /// An [`crate::Approval`].
+    Approval,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::Session => "session",
             Self::Delegation => "delegation",
             Self::Budget => "budget",
+            Self::Approval => "approval",
         }
     }
 
@@ -69,6 +72,7 @@ impl Kind {
             Self::Session,
             Self::Delegation,
             Self::Budget,
+            Self::Approval,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationId, BundleVersion, DelegationId, EventId, LogId, Name, NodeId, PrunedRange,
-    ResourceIdentifier, ScopeSet, SessionId, SubjectId, TraceId, ZoneId,
+    ApplicationId, ApprovalId, BundleVersion, DelegationId, EventId, LogId, Name, NodeId,
+    PrunedRange, ResourceIdentifier, ScopeSet, SessionId, SubjectId, TraceId, ZoneId,
 };
 
 /// What happened, as `noun.verbed`.
@@ -130,6 +130,20 @@ pub enum EventType {
     DelegationExpired,
     #[serde(rename = "budget.reserved")]
     BudgetReserved,
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested,
+    #[serde(rename = "approval.approved")]
+    ApprovalApproved,
+    #[serde(rename = "approval.rejected")]
+    ApprovalRejected,
+    #[serde(rename = "approval.expired")]
+    ApprovalExpired,
+    #[serde(rename = "approval.consumed")]
+    ApprovalConsumed,
+    #[serde(rename = "approval.released")]
+    ApprovalReleased,
+    #[serde(rename = "approval.forgotten")]
+    ApprovalForgotten,
 }
 
 impl EventType {
@@ -194,6 +208,13 @@ impl EventType {
             Self::DelegationEnded => "delegation.ended",
             Self::DelegationExpired => "delegation.expired",
             Self::BudgetReserved => "budget.reserved",
+            Self::ApprovalRequested => "approval.requested",
+            Self::ApprovalApproved => "approval.approved",
+            Self::ApprovalRejected => "approval.rejected",
+            Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalConsumed => "approval.consumed",
+            Self::ApprovalReleased => "approval.released",
+            Self::ApprovalForgotten => "approval.forgotten",
         }
     }
 }
@@ -243,6 +264,9 @@ pub struct Event {
     /// The application, where one was authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationId>,
+    /// The approval that it is about, or that it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
     /// How often each refusal was given, as `door.code`, where the event stands for many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<BTreeMap<String, u64>>,
@@ -360,6 +384,7 @@ impl Event {
             event_type,
             request_id: request_id.into(),
             application: None,
+            approval: None,
             counts: None,
             since: None,
             session: None,

@@ -4,6 +4,7 @@
 //! time and random bytes are arguments. Everything above it speaks in its types.
 
 mod application;
+mod approval;
 mod authority;
 mod budget;
 mod bundle;
@@ -36,6 +37,7 @@ mod upstream_protocol;
 mod zone;
 
 pub use application::{Application, ClientSecret, MAX_LABELS, MAX_SECRETS};
+pub use approval::{Approval, ApprovalStatus, ApprovalSubject, Approver};
 pub use authority::{Authority, MAX_AUTHORITY_RESOURCES, MAX_AUTHORITY_SCOPES};
 pub use budget::{Budget, BudgetAnchor};
 pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Anchor, ApplicationId, DelegationId, MandateId, ScopeSet, SessionId, ZoneId};
+use crate::{
+    Anchor, ApplicationId, ApprovalId, DelegationId, MandateId, ScopeSet, SessionId, ZoneId,
+};
 
 /// The key that a mandate is bound to (RFC 7800). A confirmation of another kind cannot be
 /// read, so that a mandate with one is refused and never taken for an unbound one.
@@ -51,6 +53,9 @@ pub struct MandateClaims {
     /// so does this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub anc: Vec<Anchor>,
+    /// The approval that it was issued by: it covers every call under these scopes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apr: Option<ApprovalId>,
     /// The generation of the session that a session mandate is for.
     #[serde(default, rename = "gen", skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,

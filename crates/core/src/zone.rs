@@ -28,6 +28,10 @@ pub struct Zone {
     /// How long its events are kept; none for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// True: an operator may decide about approvals of sessions that they opened, and the local
+    /// socket may decide.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
     /// In the partition of the instance: the master key that seals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master_key: Option<MasterKeyRecord>,

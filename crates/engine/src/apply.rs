@@ -136,6 +136,11 @@ impl Engine {
             None if spec.prune => plan.set_retention(None)?,
             None => {}
         }
+        match spec.self_approval {
+            Some(allowed) => plan.set_self_approval(allowed)?,
+            None if spec.prune => plan.set_self_approval(false)?,
+            None => {}
+        }
         let names: (Vec<_>, Vec<_>, Vec<_>) = (
             spec.applications.iter().map(|a| a.name.clone()).collect(),
             spec.resources.iter().map(|r| r.name.clone()).collect(),
@@ -209,6 +214,9 @@ fn base_of(view: &ZoneView) -> String {
     }
     if let Some(retention) = view.zone.value.retention {
         text.push_str(&format!("\nretention {}", retention.events_days));
+    }
+    if view.zone.value.self_approval {
+        text.push_str("\nself_approval");
     }
     let objects = view
         .applications

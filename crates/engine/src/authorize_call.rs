@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caracal_core::{
-    Anchor, Decision, Event, EventType, MandateId, OperationRef, Provider, RefusalCode,
+    Anchor, Approver, Decision, Event, EventType, MandateId, OperationRef, Provider, RefusalCode,
     RequestPath, ScopeSet, UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, RequestView};
 use serde::Serialize;
 
+use crate::approvals::{Given, HeldCall, Unusable, covers, in_use, still_needed};
 use crate::chain::{Chain, is_unstored};
 use crate::decide::{Asked, PathQuestion, ask_path, reason_text};
 use crate::live::LiveGuard;
@@ -31,6 +32,37 @@ pub struct CallRequest<'r> {
     pub path: RequestPath,
     /// The query's decoded `name=value` pairs, without what carried the mandate.
     pub query: Vec<String>,
+    /// The query as it is sent upstream, without what carried the mandate and without what the
+    /// provider adds.
+    pub sent_query: &'r str,
+    /// The headers that an approval covers, with lower-case names, in order.
+    pub headers: Vec<(String, String)>,
+    /// The whole body, once it was read because the call is held.
+    pub body: Option<&'r [u8]>,
+}
+
+impl<'r> CallRequest<'r> {
+    /// A request without a query, of which nothing was read.
+    pub fn new(request_id: &'r str, method: &'r str, path: RequestPath) -> Self {
+        Self {
+            request_id,
+            method,
+            path,
+            query: Vec::new(),
+            sent_query: "",
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+}
+
+/// What became of a request.
+pub enum Authorized {
+    /// It may go out.
+    Permit(Permit),
+    /// A person has to approve it, and its body must be known for that: authorise it again with
+    /// [`CallRequest::body`]. Nothing is recorded yet.
+    Held(Target),
 }
 
 impl Engine {
@@ -41,16 +73,46 @@ impl Engine {
     pub async fn authorize_call(
         &self,
         target: Target,
-        request: CallRequest<'_>,
-    ) -> Result<Permit, Refusal> {
+        request: &CallRequest<'_>,
+    ) -> Result<Authorized, Refusal> {
         let Target {
             opened,
             view,
             entry,
         } = target;
         let mut subject = self.enter(&opened, view, entry);
-        let mut decided = self.decide_call(&opened, &subject, &request);
-        decided.event.inputs_digest = Some(digest_of_call(&subject.view, &opened, &request));
+        let mut decided = self.decide_call(&opened, &subject, request, None);
+        let digest = digest_of_call(&subject.view, &opened, request);
+        decided.event.inputs_digest = Some(digest.clone());
+        let mut used = None;
+        if let Some(by) = decided.held {
+            let Some(body) = request.body else {
+                let CallSubject { view, entry, .. } = subject;
+                return Ok(Authorized::Held(Target {
+                    opened,
+                    view,
+                    entry,
+                }));
+            };
+            let event = &decided.event;
+            // Boxed, so that those whom nobody holds do not carry its weight.
+            let held = self.hold_call(&opened, &subject, request, body, (by, event));
+            match Box::pin(held).await {
+                HeldCall::Refused(refusal, is_held) => {
+                    let refused = self.refuse_held(&opened, decided.event, refusal, is_held);
+                    return Err(Box::pin(refused).await);
+                }
+                HeldCall::Approved(given, approved) => {
+                    decided = self.decide_call(&opened, &subject, request, Some(given));
+                    decided.event.inputs_digest = Some(digest);
+                    used = Some((given, approved));
+                }
+            }
+            if decided.held.is_some() {
+                let why = "the approval does not suffice for what policy asks now";
+                decided.refusal = Some(Refusal::new(RefusalCode::PolicyDenied, why));
+            }
+        }
         if let Some(refusal) = decided.refusal {
             // Boxed, so that those who are let through do not carry its weight.
             return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
@@ -66,14 +128,54 @@ impl Engine {
                 return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
             }
         };
+        let mut reserved = None;
+        if let Some((given, approved)) = used {
+            let id = given.id;
+            let request_id = request.request_id;
+            let consumed = self.consume_approval(&opened.handle, id, &approved, request_id);
+            match Box::pin(consumed).await {
+                Ok(()) => reserved = Some(given),
+                Err(why) => {
+                    let refusal = match why {
+                        Unusable::Not => Refusal::new(
+                            RefusalCode::ApprovalRequired,
+                            "the approval was used by an identical call",
+                        )
+                        .hint("send the request again to ask for another approval"),
+                        Unusable::Failed(error) => {
+                            Refusal::new(RefusalCode::LedgerUnavailable, error.to_string())
+                        }
+                    };
+                    return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
+                }
+            }
+        }
+        let reserved = Reserved {
+            engine: self,
+            opened: &opened,
+            given: reserved,
+            request_id: request.request_id,
+        };
         let mut started = decided.event;
         started.event_type = EventType::CallStarted;
         started.decision = Some(Decision::Allow);
-        let entry = self.draft(&opened.handle, &started).map_err(unrecorded)?;
+        let entry = match self.draft(&opened.handle, &started) {
+            Ok(entry) => entry,
+            Err(error) => {
+                Box::pin(reserved.release()).await;
+                return Err(unrecorded(error));
+            }
+        };
         let unfinished = Unfinished::new(self, &opened, &started);
         let receipt = self.append_one(entry).await.map_err(unrecorded);
         unfinished.disarm();
-        let receipt = receipt?;
+        let receipt = match receipt {
+            Ok(receipt) => receipt,
+            Err(refusal) => {
+                Box::pin(reserved.release()).await;
+                return Err(refusal);
+            }
+        };
         // The evidence took time. What was revoked meanwhile ends the call here, and what was
         // changed is decided again, so that no call goes out on what is no longer so.
         loop {
@@ -87,17 +189,26 @@ impl Engine {
                     // What is gone was found dead; this is only for the compiler.
                     let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
                     subject = self.enter(&opened, newest, entry);
-                    match self.decide_call(&opened, &subject, &request).refusal {
+                    match self
+                        .decide_call(&opened, &subject, request, reserved.given)
+                        .into_refusal()
+                    {
                         None => continue,
                         Some(refusal) => refusal,
                     }
                 }
             };
             self.record_unsent(&opened, &started, refusal.code.as_str());
+            Box::pin(reserved.release()).await;
             return Err(refusal);
         }
+        let approval = reserved.given.map(|given| given.id);
         // From here on something may go out.
         taken.spend();
+        // A stream never outlives the approval that it goes by.
+        let newest = opened.handle.view();
+        let by = started.approval.and_then(|id| newest.approvals.find(id));
+        let ends_of_approval = by.map(|held| held.value.expires_at);
         let CallSubject {
             entry,
             provider,
@@ -106,7 +217,8 @@ impl Engine {
             ..
         } = subject;
         let ends_at = path.ok().and_then(|path| path.expires_at());
-        Ok(Permit::new(
+        let ends_at = ends_at.into_iter().chain(ends_of_approval).min();
+        Ok(Authorized::Permit(Permit::new(
             self.clone(),
             opened,
             entry,
@@ -114,9 +226,10 @@ impl Engine {
             guard,
             started,
             receipt,
-            request.path,
+            request.path.clone(),
             ends_at,
-        ))
+            approval,
+        )))
     }
 
     fn decide_call(
@@ -124,6 +237,7 @@ impl Engine {
         opened: &OpenedMandate,
         subject: &CallSubject,
         request: &CallRequest<'_>,
+        reserved: Option<Given>,
     ) -> Decided {
         let CallSubject {
             view,
@@ -145,6 +259,7 @@ impl Engine {
         let deny = |event, refusal| Decided {
             event,
             refusal: Some(refusal),
+            held: None,
         };
         if let Some(anchor) = guard.call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
@@ -221,6 +336,12 @@ impl Engine {
         };
         let sent = request.path.below(&entry.upstream().base).to_string();
         let began = Instant::now();
+        // What the mandate was issued by covers every call under the scopes that were shown.
+        let carried = claims.apr.and_then(|id| view.approvals.find(id));
+        let carried = carried.and_then(|held| in_use(&held.value, self.now()));
+        let carried = carried.filter(|approval| covers(approval, scope.as_str()));
+        let given = reserved.or(carried.map(Given::of));
+        event.approval = given.map(|given| given.id);
         let question = PathQuestion {
             phase: Phase::Call,
             action: scope.as_str(),
@@ -235,27 +356,23 @@ impl Engine {
                 tool: None,
                 arguments: None,
             }),
-            approval: None,
+            approval: given.map(|given| given.id),
             actor: None,
         };
         let answer = ask_path(policy, path, &question);
         meters().policy_call.record(began.elapsed());
         let effect = answer.effect;
+        let held = still_needed(&answer, given);
         let mut asked = Asked::default();
         asked.add(answer);
         asked.tell_faults(request.request_id);
         event.policies = Some(asked.determining());
         match effect {
-            Effect::Allow => Decided {
+            Effect::Allow | Effect::Hold => Decided {
                 event,
                 refusal: None,
+                held,
             },
-            Effect::Hold => {
-                let why = format!(
-                    "`{scope}` on `{identifier}` needs an approval, and approvals are not available"
-                );
-                deny(event, Refusal::new(RefusalCode::PolicyDenied, why))
-            }
             Effect::Deny(reason) => {
                 let why = format!("{} for `{scope}` on `{identifier}`", reason_text(reason));
                 let hint = format!("see `caracal audit explain {}`", request.request_id);
@@ -274,6 +391,27 @@ impl Engine {
         finished.operation = started.operation.clone();
         finished.reason = Some(reason.to_owned());
         self.record_later(&opened.handle, &finished);
+    }
+
+    /// Records that a call waits for a person, or was denied because of what they said, and gives
+    /// back what to answer.
+    async fn refuse_held(
+        &self,
+        opened: &OpenedMandate,
+        mut event: Box<Event>,
+        refusal: Refusal,
+        is_held: bool,
+    ) -> Refusal {
+        if !is_held {
+            return self.refuse(opened, event, refusal).await;
+        }
+        event.approval = refusal.approval;
+        event.decision = Some(Decision::Hold);
+        event.reason = Some(refusal.code.as_str().to_owned());
+        match self.record(&opened.handle, &event).await {
+            Ok(_) => refusal,
+            Err(error) => unrecorded(error),
+        }
     }
 
     /// Records a denial and gives back what to answer.
@@ -308,13 +446,13 @@ impl Engine {
 }
 
 /// What a call is decided on.
-struct CallSubject {
-    view: Arc<ZoneView>,
-    entry: Arc<ResourceEntry>,
-    provider: Option<Arc<Stored<Provider>>>,
+pub(crate) struct CallSubject {
+    pub(crate) view: Arc<ZoneView>,
+    pub(crate) entry: Arc<ResourceEntry>,
+    pub(crate) provider: Option<Arc<Stored<Provider>>>,
     guard: LiveGuard,
     /// How its session has its authority.
-    path: Result<AuthorityPath, Broken>,
+    pub(crate) path: Result<AuthorityPath, Broken>,
 }
 
 impl Engine {
@@ -419,9 +557,42 @@ impl Drop for Unfinished<'_> {
     }
 }
 
+/// An approval that a call has used up, and may give back as long as nothing was sent.
+struct Reserved<'e> {
+    engine: &'e Engine,
+    opened: &'e OpenedMandate,
+    given: Option<Given>,
+    request_id: &'e str,
+}
+
+impl Reserved<'_> {
+    async fn release(&self) {
+        if let Some(given) = self.given {
+            let handle = &self.opened.handle;
+            self.engine
+                .release_approval(handle, given.id, self.request_id)
+                .await;
+        }
+    }
+}
+
 struct Decided {
     event: Box<Event>,
     refusal: Option<Refusal>,
+    /// Who has to approve it first.
+    held: Option<Approver>,
+}
+
+impl Decided {
+    /// Why it may not go out now.
+    fn into_refusal(self) -> Option<Refusal> {
+        self.refusal.or_else(|| {
+            self.held.map(|_| {
+                let why = "policy changed meanwhile: a person has to approve this call";
+                Refusal::new(RefusalCode::ApprovalRequired, why).hint("send the request again")
+            })
+        })
+    }
 }
 
 fn unrecorded(error: RecordError) -> Refusal {

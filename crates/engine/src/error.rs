@@ -50,6 +50,12 @@ pub enum AdminError {
         /// What was asked for.
         id: String,
     },
+    /// The operator may not decide about this approval.
+    #[error("{0}")]
+    NotApprover(String),
+    /// The approval is not pending any more.
+    #[error("{0}")]
+    AlreadyDecided(String),
     /// The input is wrong.
     #[error("{}", .0.iter().map(|e| format!("`{}`: {}", e.field, e.message)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),

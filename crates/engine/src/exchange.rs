@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use caracal_core::{Anchor, Application, RefusalCode, ScopeSet};
+use caracal_core::{Anchor, Application, ApprovalId, RefusalCode, ScopeSet};
 use jiff::Timestamp;
 
 use crate::caller::{Caller, behind};
@@ -25,6 +25,11 @@ impl Source<'_> {
         let audiences = self.0.claims().aud.iter();
         let identifiers = audiences.filter(|aud| aud.starts_with("resource://"));
         identifiers.cloned().collect()
+    }
+
+    /// The approval that it was issued by.
+    pub(crate) fn approval(&self) -> Option<ApprovalId> {
+        self.0.claims().apr
     }
 
     pub(crate) fn expires_at(&self) -> Timestamp {

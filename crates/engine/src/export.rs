@@ -20,6 +20,8 @@ pub struct ZoneExport {
     pub policies: Vec<PolicySource>,
     /// How long events are kept; none for ever.
     pub retention: Option<Retention>,
+    /// Whether operators may decide about approvals of their own sessions.
+    pub self_approval: bool,
 }
 
 impl Engine {
@@ -36,6 +38,7 @@ impl Engine {
             resources: view.resources.iter().map(|r| r.value.clone()).collect(),
             policies: Plan::new(self, admin, &view).active_policies(),
             retention: view.zone.value.retention,
+            self_approval: view.zone.value.self_approval,
         })
     }
 }

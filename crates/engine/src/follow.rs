@@ -148,7 +148,8 @@ fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
         | Kind::Revocation
         | Kind::Idempotency
         | Kind::SecretUse
-        | Kind::Budget => None,
+        | Kind::Budget
+        | Kind::Approval => None,
     }
 }
 

@@ -1,21 +1,26 @@
 //! Issuing a mandate: the first phase of policy.
 
+mod wanted;
+
 use caracal_core::{
-    ActorClaim, Anchor, ApplicationId, Confirmation, Decision, DelegationId, Event, EventType,
-    MandateClaims, MandateId, Resource, ResourceIdentifier, Scope, ScopeSet, SessionId, ZoneId,
+    ActorClaim, Anchor, ApplicationId, ApprovalId, Approver, Confirmation, Decision, DelegationId,
+    Event, EventType, MandateClaims, MandateId, Resource, ResourceIdentifier, ScopeSet, SessionId,
+    ZoneId,
 };
-use caracal_policy::{Effect, Phase};
 use jiff::Timestamp;
 
+use crate::approvals::HeldIssue;
 use crate::caller::Caller;
-use crate::decide::{Asked, PathQuestion, ask_path};
+use crate::decide::Asked;
 use crate::exchange::Source;
-use crate::meters::meters;
 use crate::path::AuthorityPath;
 use crate::record::RecordError;
 use crate::sessions::seconds_until;
 use crate::view::ZoneView;
 use crate::{CallerCredentials, Engine, IssueError, OpenedMandate};
+
+pub(crate) use wanted::Wanted;
+use wanted::{Denied, ask_for_scope, check_alive};
 
 /// How long a mandate lives when nothing else is asked for, in seconds.
 pub const DEFAULT_TTL_SECONDS: u32 = 300;
@@ -38,6 +43,8 @@ pub struct IssueRequest {
     /// The delegation to use; none: the session's own root if that suffices, else the only
     /// delegation that does.
     pub delegation_id: Option<DelegationId>,
+    /// The approval to use, once a person gave it.
+    pub approval_id: Option<ApprovalId>,
     /// The mandate that is exchanged for a narrower one.
     pub subject_token: Option<String>,
     /// The resources: identifiers or Gateway URLs. None: a session mandate, or those of the
@@ -59,6 +66,7 @@ impl IssueRequest {
             key: None,
             session_id: None,
             delegation_id: None,
+            approval_id: None,
             subject_token: None,
             resources: Vec::new(),
             scope: None,
@@ -102,8 +110,16 @@ impl Engine {
                 .await;
         }
         match self.decide_issue(&caller, &request, opened.as_ref(), mandate, now) {
-            Ok(granted) => self.sign(&caller, &request, mandate, now, granted).await,
-            Err((error, asked)) => {
+            Ok(granted) => {
+                self.use_grant(&caller, &request, mandate, now, granted)
+                    .await
+            }
+            Err(denied) => {
+                let Denied { error, asked, held } = denied;
+                let error = match held {
+                    Some(held) => self.hold_issue(&caller, &request, &held, &asked).await,
+                    None => error,
+                };
                 self.record_denial(&caller, &request, &error, asked).await?;
                 Err(error)
             }
@@ -117,9 +133,9 @@ impl Engine {
         exchanged: Option<&OpenedMandate>,
         mandate: MandateId,
         now: Timestamp,
-    ) -> Result<Granted, (IssueError, Asked)> {
+    ) -> Result<Granted, Denied> {
         let view = &caller.view;
-        let plain = |error| (error, Asked::default());
+        let plain = Denied::plain;
         let application = caller.own_application(view).map_err(plain)?;
         let source = exchanged.map(|opened| self.source_of(caller, request, opened));
         let source = source.transpose().map_err(plain)?;
@@ -133,7 +149,12 @@ impl Engine {
             Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
             None => None,
         };
+        let approval = request.approval_id;
+        let approval = approval.map(|id| self.approval_to_use(caller, id, now));
         let wanted = Wanted {
+            approval: approval.transpose().map_err(plain)?,
+            key: caller.key.as_deref(),
+            application: caller.application,
             resources,
             scopes,
             source,
@@ -157,22 +178,29 @@ impl Engine {
         };
         caller.own_session(view, session).map_err(plain)?;
         let path = |by| self.path_of(caller, view, session, by);
-        if let Some(by) = request.delegation_id {
+        let approved = wanted.approval.as_ref();
+        let approved = approved.and_then(|approval| approval.delegations.last().copied());
+        if let Some(by) = request.delegation_id.or(approved) {
             return self.grant(view, path(Some(by)).map_err(plain)?, &wanted);
         }
         let denied = match self.grant(view, path(None).map_err(plain)?, &wanted) {
             Ok(granted) => return Ok(granted),
-            Err(denied) if !matches!(denied.0, IssueError::AccessDenied { .. }) => {
+            Err(denied) if !matches!(denied.error, IssueError::AccessDenied { .. }) => {
                 return Err(denied);
             }
             Err(denied) => denied,
         };
         let mut fitting: Vec<Granted> = Vec::new();
+        let mut others: Vec<Denied> = Vec::new();
         for held in view.delegations.borrowed_by(session) {
             let Ok(path) = path(Some(held.value.id)) else {
                 continue;
             };
-            fitting.extend(self.grant(view, path, &wanted).ok());
+            match self.grant(view, path, &wanted) {
+                Ok(granted) => fitting.push(granted),
+                Err(denied) if denied.held.is_some() => others.push(denied),
+                Err(_) => {}
+            }
         }
         if fitting.len() > 1 {
             let by = fitting.iter().filter_map(|g| g.path.delegations.last());
@@ -180,7 +208,14 @@ impl Engine {
             let why = format!("say which with `delegation_id`: {}", ids.join(", "));
             return Err(plain(IssueError::InvalidTarget(why)));
         }
-        fitting.pop().ok_or(denied)
+        if let Some(granted) = fitting.pop() {
+            return Ok(granted);
+        }
+        // A person is asked about the session's own root, or about the only other way.
+        match others.pop() {
+            Some(other) if denied.held.is_none() && others.is_empty() => Err(other),
+            _ => Err(denied),
+        }
     }
 
     /// What a path gives of what is wanted.
@@ -189,7 +224,7 @@ impl Engine {
         view: &ZoneView,
         path: AuthorityPath,
         wanted: &Wanted<'_>,
-    ) -> Result<Granted, (IssueError, Asked)> {
+    ) -> Result<Granted, Denied> {
         let mut granting = Asked::default();
         let mut denying = Asked::default();
         let candidates: ScopeSet = match (&wanted.scopes, &wanted.source) {
@@ -202,28 +237,68 @@ impl Engine {
                 .collect(),
         };
         let mut granted = ScopeSet::default();
+        let mut holding: Option<(Approver, ScopeSet, Asked)> = None;
         for scope in candidates.iter() {
             let mut asked = Asked::default();
             let answered = ask_for_scope(view, &path, wanted, scope, &mut asked);
             asked.tell_faults(&wanted.request.request_id);
             match answered {
-                Ok(()) => {
+                Ok(None) => {
                     granted.insert(scope.clone());
                     granting.merge(asked);
                 }
-                Err(error) if wanted.scopes.is_some() => return Err((error, asked)),
+                Ok(Some(by)) => {
+                    let (strictest, scopes, policies) =
+                        holding.get_or_insert_with(|| (by, ScopeSet::default(), Asked::default()));
+                    *strictest = (*strictest).max(by);
+                    scopes.insert(scope.clone());
+                    policies.merge(asked);
+                }
+                Err(error) if wanted.scopes.is_some() => {
+                    let held = None;
+                    return Err(Denied { error, asked, held });
+                }
                 // What denied a scope has no part in a mandate without it.
                 Err(_) => denying.merge(asked),
             }
         }
+        if let Some((by, mut scopes, asked)) = holding
+            && (wanted.scopes.is_some() || granted.is_empty())
+        {
+            granted
+                .iter()
+                .for_each(|scope| scopes.insert(scope.clone()));
+            let error = IssueError::denied("approval", "a person has to approve this");
+            let held = Some(Box::new(HeldIssue {
+                identifiers: wanted.identifiers(),
+                anchors: wanted.anchors(view),
+                digest: wanted.digest(view, &path, by)?,
+                scopes,
+                by,
+                path,
+            }));
+            return Err(Denied { error, asked, held });
+        }
         if granted.is_empty() {
             let error = IssueError::denied("policy", "no scope of these resources is allowed");
-            return Err((error, denying));
+            return Err(Denied::with(error, denying));
+        }
+        let mut approval = wanted.carried();
+        let mut ends_of_approval = None;
+        if let Some(given) = &wanted.approval {
+            let digest = wanted.digest(view, &path, given.by)?;
+            if digest != given.digest {
+                let why = "`approval_id` is for another request".to_owned();
+                return Err(Denied::plain(IssueError::InvalidGrant(why)));
+            }
+            approval = Some(given.id);
+            ends_of_approval = Some(given.expires_at);
         }
         let ends = path
             .expires_at()
             .into_iter()
-            .chain(wanted.source.as_ref().map(Source::expires_at));
+            .chain(wanted.source.as_ref().map(Source::expires_at))
+            .chain(ends_of_approval);
         let left = ends.map(|end| seconds_until(wanted.now, end)).min();
         let ttl = (wanted.request.ttl_seconds.unwrap_or(DEFAULT_TTL_SECONDS))
             .min(MAX_TTL_SECONDS)
@@ -232,14 +307,16 @@ impl Engine {
             .min(left.unwrap_or(MAX_TTL_SECONDS));
         if ttl == 0 {
             let why = "what it would be taken from is about to end".to_owned();
-            return Err((IssueError::InvalidGrant(why), granting));
+            return Err(Denied::with(IssueError::InvalidGrant(why), granting));
         }
         let mut ancestors = path.ancestors();
         if let Some(source) = &wanted.source {
             source.add_ancestors(&mut ancestors);
         }
         Ok(Granted {
-            identifiers: wanted.resources.iter().map(|r| r.identifier()).collect(),
+            identifiers: wanted.identifiers(),
+            approval,
+            used: wanted.approval.as_ref().map(|held| held.digest.clone()),
             scope: granted,
             ttl,
             asked: granting,
@@ -248,7 +325,7 @@ impl Engine {
         })
     }
 
-    async fn sign(
+    pub(crate) async fn sign(
         &self,
         caller: &Caller,
         request: &IssueRequest,
@@ -263,11 +340,13 @@ impl Engine {
             aud: audiences,
             scope: granted.scope.clone(),
             anc: granted.ancestors.clone(),
+            apr: granted.approval,
             ..self.claims_on(caller, &granted.path, id, now, granted.ttl)
         };
         let mut event = self.event(zone.id, EventType::MandateIssued, &request.request_id);
         set_path(&mut event, &granted.path);
         set_resources(&mut event, &granted.identifiers);
+        event.approval = granted.approval;
         event.scopes = Some(granted.scope.clone());
         event.policies = Some(granted.asked.determining());
         event.policy_version = zone.policy.clone();
@@ -349,6 +428,7 @@ impl Engine {
             act: actors_of(path),
             dlg: path.delegation_ids(),
             anc: Vec::new(),
+            apr: None,
             generation: None,
         }
     }
@@ -383,7 +463,7 @@ impl Engine {
         })
     }
 
-    async fn record_denial(
+    pub(crate) async fn record_denial(
         &self,
         client: &Caller,
         request: &IssueRequest,
@@ -412,7 +492,13 @@ impl Engine {
             .as_ref()
             .filter(|text| text.len() <= MAX_RECORDED_SCOPE)
             .and_then(|text| text.parse().ok());
-        event.decision = Some(Decision::Deny);
+        event.decision = Some(match error {
+            IssueError::InteractionRequired { approval, .. } => {
+                event.approval = Some(*approval);
+                Decision::Hold
+            }
+            _ => Decision::Deny,
+        });
         event.reason = Some(error.code().to_owned());
         event.policies = Some(asked.determining());
         event.policy_version = view.zone.value.policy.clone();
@@ -494,98 +580,6 @@ fn is_for_session(request: &IssueRequest) -> bool {
     request.resources.is_empty() && request.subject_token.is_none() && request.scope.is_none()
 }
 
-/// What is asked for.
-pub(crate) struct Wanted<'r> {
-    resources: Vec<&'r Resource>,
-    /// None: every scope that is allowed.
-    scopes: Option<ScopeSet>,
-    source: Option<Source<'r>>,
-    request: &'r IssueRequest,
-    now: Timestamp,
-}
-
-/// Every named resource that declares the scope must allow it.
-fn ask_for_scope(
-    view: &ZoneView,
-    path: &AuthorityPath,
-    wanted: &Wanted<'_>,
-    scope: &Scope,
-    asked: &mut Asked,
-) -> Result<(), IssueError> {
-    if let Some(source) = &wanted.source
-        && !source.scope().contains(scope.as_str())
-    {
-        let why = format!("the mandate that is exchanged does not have `{scope}`");
-        return Err(IssueError::denied("mandate", why));
-    }
-    let declaring = wanted.resources.iter();
-    for resource in declaring.filter(|r| r.declares(scope.as_str())) {
-        let identifier = resource.identifier();
-        if !path.allows(resource, scope.as_str()) {
-            let why = format!("`{scope}` on `{identifier}` is beyond this session or delegation");
-            let gate = if path.delegations.is_empty() {
-                "session"
-            } else {
-                "delegation"
-            };
-            return Err(IssueError::denied(gate, why));
-        }
-        let Some(policy) = &view.policy else {
-            let why = "no policy is active in this zone";
-            return Err(IssueError::denied("policy", why));
-        };
-        let began = std::time::Instant::now();
-        let question = PathQuestion {
-            phase: Phase::Mint,
-            action: scope.as_str(),
-            resource: &identifier,
-            now: wanted.now,
-            enforcement: resource.enforcement,
-            request: None,
-            approval: None,
-            actor: None,
-        };
-        let answer = ask_path(policy, path, &question);
-        meters().policy_mint.record(began.elapsed());
-        let effect = answer.effect;
-        asked.add(answer);
-        match effect {
-            Effect::Allow => {}
-            Effect::Hold => {
-                let why = format!("`{scope}` on `{identifier}` needs an approval");
-                return Err(IssueError::denied("approval", why));
-            }
-            Effect::Deny(reason) => {
-                let why = format!(
-                    "{} for `{scope}` on `{identifier}`",
-                    crate::decide::reason_text(reason)
-                );
-                return Err(IssueError::denied("policy", why));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// No resource, and no provider of one, is revoked.
-fn check_alive(view: &ZoneView, resources: &[&Resource]) -> Result<(), IssueError> {
-    for resource in resources {
-        if view.is_revoked(Anchor::Resource(resource.id)) {
-            let why = format!("`{}` is revoked", resource.identifier());
-            return Err(IssueError::denied("revocation", why));
-        }
-        let provider = resource
-            .provider
-            .as_ref()
-            .and_then(|name| view.providers.find(name.as_str()));
-        if provider.is_some_and(|held| view.is_revoked(Anchor::Provider(held.value.id))) {
-            let why = format!("the provider of `{}` is revoked", resource.identifier());
-            return Err(IssueError::denied("revocation", why));
-        }
-    }
-    Ok(())
-}
-
 /// The application that acts and those that it acts for, as nested `act` claims (RFC 8693); none
 /// where there is one only.
 fn actors_of(path: &AuthorityPath) -> Option<ActorClaim> {
@@ -622,16 +616,21 @@ fn digest_of_issue(view: &ZoneView, application: ApplicationId, request: &IssueR
         "ttl_seconds": request.ttl_seconds,
         "session_id": request.session_id,
         "delegation_id": request.delegation_id,
+        "approval_id": request.approval_id,
     });
     let digest = caracal_crypto::keyed_digest(&view.keys.digest, inputs.to_string().as_bytes());
     caracal_crypto::hex(&digest)
 }
 
-struct Granted {
+pub(crate) struct Granted {
     identifiers: Vec<ResourceIdentifier>,
+    /// The approval that it goes by.
+    pub(crate) approval: Option<ApprovalId>,
+    /// The digest of the approval that it uses up.
+    pub(crate) used: Option<String>,
     scope: ScopeSet,
     ttl: u32,
-    asked: Asked,
+    pub(crate) asked: Asked,
     ancestors: Vec<Anchor>,
     path: AuthorityPath,
 }

@@ -1,6 +1,7 @@
 //! How the STS refuses, in the terms of OAuth 2.0 (RFC 6749, 8693, 8707, 9449).
 
-use caracal_core::{ResourceIdentifier, Scope};
+use caracal_core::{ApprovalId, ResourceIdentifier, Scope};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{AdminError, AssertionError};
@@ -43,6 +44,14 @@ pub enum IssueError {
         gate: &'static str,
         /// What it said.
         why: String,
+    },
+    /// A person has to approve it first.
+    #[error("a person has to approve this: wait for `{approval}` and ask again with `approval_id`")]
+    InteractionRequired {
+        /// What they decide about.
+        approval: ApprovalId,
+        /// Until when they can, or until when it can be used.
+        expires_at: Timestamp,
     },
     /// A child or a delegation would have more than what it comes from.
     #[error("`{scope}` on `{resource}` is beyond what it is taken from")]
@@ -109,6 +118,7 @@ impl IssueError {
             Self::UseDpopNonce => "use_dpop_nonce",
             Self::SlowDown(_) => "slow_down",
             Self::AccessDenied { .. } => "access_denied",
+            Self::InteractionRequired { .. } => "interaction_required",
             Self::NotNarrower { .. } => "not_narrower",
             Self::Conflict { code, .. } => code,
             Self::SessionSuspended => "session_suspended",
@@ -121,7 +131,9 @@ impl IssueError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::InvalidClient | Self::InvalidAssertion(_) => 401,
+            Self::InvalidClient | Self::InvalidAssertion(_) | Self::InteractionRequired { .. } => {
+                401
+            }
             Self::InvalidRequest(_)
             | Self::InvalidGrant(_)
             | Self::InvalidScope(_)

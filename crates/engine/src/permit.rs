@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caracal_core::{
-    Event, EventId, EventType, Injection, Provider, RefusalCode, RequestPath, Resource, ZoneId,
+    ApprovalId, Event, EventId, EventType, Injection, Provider, RefusalCode, RequestPath, Resource,
+    ZoneId,
 };
 use caracal_ledger::Receipt;
 use caracal_provider::Slots;
@@ -31,6 +32,8 @@ pub struct Permit {
     path: RequestPath,
     /// When its session or delegation ends.
     ends_at: Option<Timestamp>,
+    /// The approval that it has used up.
+    approval: Option<ApprovalId>,
 }
 
 /// How a call ended.
@@ -58,6 +61,7 @@ impl Permit {
         receipt: Receipt,
         path: RequestPath,
         ends_at: Option<Timestamp>,
+        approval: Option<ApprovalId>,
     ) -> Self {
         Self {
             engine,
@@ -69,6 +73,7 @@ impl Permit {
             receipt,
             path,
             ends_at,
+            approval,
         }
     }
 
@@ -175,6 +180,14 @@ impl Permit {
             })?;
         caracal_provider::inject(&provider.kind, Some(&credential))
             .map_err(|e| unavailable(format!("the credential of `{name}` cannot be used: {e}")))
+    }
+
+    /// Gives the approval back that this call has used up. Only for a call of which no byte left.
+    pub async fn release_approval(&self) {
+        if let Some(id) = self.approval {
+            let (handle, request_id) = (&self.opened.handle, &self.started.request_id);
+            self.engine.release_approval(handle, id, request_id).await;
+        }
     }
 
     /// Records how the call ended. Nobody waits for it.

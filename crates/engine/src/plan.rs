@@ -40,6 +40,7 @@ pub(crate) struct Plan<'p> {
     providers: Table<Provider>,
     policies: Option<Vec<PolicySource>>,
     retention: Option<Retention>,
+    self_approval: bool,
     change: Change,
     /// True: the zone's document is written too, so that of two changes which could
     /// contradict each other the second is checked again.
@@ -60,6 +61,7 @@ impl<'p> Plan<'p> {
             providers: view.providers.clone(),
             policies: None,
             retention: view.zone.value.retention,
+            self_approval: view.zone.value.self_approval,
             change: Change::of_configuration(view),
             ordered: false,
             lines: Vec::new(),
@@ -139,29 +141,52 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
-    /// After the policies: both are written in the zone's own document.
-    fn write_retention(&mut self) -> Result<(), AdminError> {
+    /// Lets operators decide about approvals of their own sessions, or not.
+    ///
+    /// # Errors
+    /// It is what keeps two people apart: a change of it needs the role owner.
+    pub(crate) fn set_self_approval(&mut self, allowed: bool) -> Result<(), AdminError> {
         let zone: &Zone = &self.view.zone.value;
-        if self.retention == zone.retention {
-            return Ok(());
+        if allowed != zone.self_approval {
+            self.admin.operator.require(Role::Owner, zone.id)?;
+            self.self_approval = allowed;
         }
-        let words = in_words(self.retention);
-        if self.policies_stay() {
+        Ok(())
+    }
+
+    /// What the zone itself says, besides its policies: all are written in its own document.
+    fn write_settings(&mut self) -> Result<(), AdminError> {
+        let zone: &Zone = &self.view.zone.value;
+        let changes = self.retention != zone.retention || self.self_approval != zone.self_approval;
+        if changes && self.policies_stay() {
             let mut next = zone.clone();
             next.retention = self.retention;
+            next.self_approval = self.self_approval;
             let held = self.view.zone_version();
             self.change
                 .put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;
         }
+        if self.retention != zone.retention {
+            let words = in_words(self.retention);
+            self.setting("retention", &words);
+        }
+        if self.self_approval != zone.self_approval {
+            let words = format!("self_approval: {}", self.self_approval);
+            self.setting("self_approval", &words);
+        }
+        Ok(())
+    }
+
+    fn setting(&mut self, what: &'static str, words: &str) {
+        let zone: &Zone = &self.view.zone.value;
         let mut event = self
             .engine
             .admin_event(zone.id, self.admin, EventType::ZoneUpdated);
         event.target = Some(zone.id.to_string());
         event.target_name = Some(zone.name.clone());
-        event.reason = Some(words.clone());
+        event.reason = Some(words.to_owned());
         self.change.events.push(event);
-        self.line("update", "retention", &words);
-        Ok(())
+        self.line("update", what, words);
     }
 
     /// Whether the zone's document is not written for its policies.
@@ -198,7 +223,7 @@ impl<'p> Plan<'p> {
         if let Some(policies) = policies {
             self.activate(version, policies)?;
         }
-        self.write_retention()?;
+        self.write_settings()?;
         if self.ordered && !self.change.is_empty() {
             self.change.touch_zone(self.view)?;
         }
@@ -237,6 +262,7 @@ impl<'p> Plan<'p> {
         let mut next = zone.clone();
         next.policy = Some(version.clone());
         next.retention = self.retention;
+        next.self_approval = self.self_approval;
         let held = self.view.zone_version();
         self.change
             .put(Kind::Zone, zone.id.uuid(), Some(&zone.name), held, &next)?;

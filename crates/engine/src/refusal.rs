@@ -1,6 +1,6 @@
 //! A refused call.
 
-use caracal_core::RefusalCode;
+use caracal_core::{ApprovalId, RefusalCode};
 use thiserror::Error;
 
 /// Why a call is refused, and what the caller can do about it.
@@ -13,6 +13,8 @@ pub struct Refusal {
     pub detail: String,
     /// The next step.
     pub hint: Option<String>,
+    /// What a person decides about, with `approval_required`.
+    pub approval: Option<ApprovalId>,
 }
 
 impl Refusal {
@@ -22,6 +24,7 @@ impl Refusal {
             code,
             detail: detail.into(),
             hint: None,
+            approval: None,
         }
     }
 

@@ -123,7 +123,12 @@ impl Restore<'_> {
             ended_tokens.push(parse::<ApiToken>(held)?.name);
         }
         ended_tokens.sort();
-        let ended = [Kind::Session, Kind::Delegation, Kind::Budget];
+        let ended = [
+            Kind::Session,
+            Kind::Delegation,
+            Kind::Budget,
+            Kind::Approval,
+        ];
         let ended = ended.into_iter().flat_map(|kind| of_kind(&snapshot, kind));
         for held in ended {
             writes.push(Write::Delete {

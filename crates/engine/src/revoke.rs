@@ -43,6 +43,17 @@ pub struct Confirmation {
     pub elapsed_ms: u64,
 }
 
+/// A person's words for why.
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), AdminError> {
+    if reason.is_some_and(|text| text.len() > 1000 || text.chars().any(char::is_control)) {
+        return Err(AdminError::invalid(
+            "reason",
+            "use at most 1000 characters without control characters",
+        ));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Revokes an anchor.
     ///
@@ -57,15 +68,7 @@ impl Engine {
         reason: Option<String>,
     ) -> Result<RevocationReceipt, AdminError> {
         admin.operator.require(Role::Admin, zone)?;
-        if reason
-            .as_ref()
-            .is_some_and(|text| text.len() > 1000 || text.chars().any(char::is_control))
-        {
-            return Err(AdminError::invalid(
-                "reason",
-                "use at most 1000 characters without control characters",
-            ));
-        }
+        check_reason(reason.as_deref())?;
         self.revoke_anchor(zone, admin, anchor, reason).await
     }
 

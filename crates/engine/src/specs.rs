@@ -65,6 +65,8 @@ pub struct ZoneSpec {
     pub policies: Vec<PolicySource>,
     /// How long events are kept: none leaves it as it is, none in it keeps them for ever.
     pub retention: Option<Option<Retention>>,
+    /// Whether operators may decide about approvals of their own sessions: none leaves it as it is.
+    pub self_approval: Option<bool>,
     /// True: what is not named here goes.
     pub prune: bool,
 }

@@ -5,6 +5,7 @@
 
 mod anchors;
 mod apply;
+mod approvals;
 mod bundles;
 mod delegations;
 mod keys;
@@ -60,6 +61,7 @@ pub(crate) struct ZoneView {
     pub(crate) secret_uses: imbl::HashMap<Uuid, Arc<Stored<SecretUse>>>,
     pub(crate) sessions: sessions::Sessions,
     pub(crate) delegations: delegations::Delegations,
+    pub(crate) approvals: approvals::Approvals,
     /// By what the budget is for.
     pub(crate) budgets: imbl::HashMap<Uuid, Arc<Stored<caracal_core::Budget>>>,
     /// The active policy, compiled; none when no bundle is active, or when it does not

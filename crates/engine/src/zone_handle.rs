@@ -28,6 +28,8 @@ pub(crate) struct ZoneHandle {
     pub(crate) leases: Leases,
     /// What this node may give out of each budget.
     pub(crate) purses: crate::budgets::Purses,
+    /// Held by whoever asks for an approval, so that identical requests ask once.
+    pub(crate) approvals_turn: tokio::sync::Mutex<()>,
     /// How many calls each recent revocation cut, for its receipt.
     pub(crate) cuts: moka::sync::Cache<RevocationId, u64>,
 }
@@ -47,6 +49,7 @@ impl ZoneHandle {
             secret_uses: SecretUses::default(),
             leases: Leases::new(now),
             purses: crate::budgets::Purses::default(),
+            approvals_turn: tokio::sync::Mutex::default(),
             cuts: moka::sync::Cache::new(1024),
         }
     }
@@ -87,6 +90,11 @@ impl ZoneHandle {
             }
             newer
         });
+    }
+
+    /// Tells of every commit that the view follows from now on.
+    pub(crate) fn follow(&self) -> watch::Receiver<Revision> {
+        self.applied.subscribe()
     }
 
     /// Waits until the view is at least at `revision`.

@@ -132,6 +132,7 @@ impl Engine {
             policy: None,
             master_key: (id == ZoneId::INSTANCE).then(|| self.new_master_key_record(true)),
             retention: None,
+            self_approval: false,
         };
         Ok((zone, digest))
     }

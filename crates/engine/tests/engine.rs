@@ -9,6 +9,7 @@
 
 mod engine {
     mod apply;
+    mod approvals;
     mod assertions;
     mod calls;
     mod delegations;

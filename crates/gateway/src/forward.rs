@@ -9,7 +9,7 @@ use caracal_limits::Place;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
@@ -38,6 +38,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) version: Version,
     pub(crate) query: &'a Query<'a>,
     pub(crate) headers: HeaderMap,
+    /// The body, where it was read whole for an approval.
+    pub(crate) whole: Option<bytes::Bytes>,
 }
 
 /// Sends a permitted request and hands the answer back as it comes. The body is taken when it
@@ -54,8 +56,9 @@ pub(crate) async fn forward(
     let (connection, version) = (Arc::clone(outbound.connection), outbound.version);
     let receipt = *permit.receipt();
     let mut call = Call::new(permit, Arc::clone(&connection), outbound.received, open);
+    let mut has_left = false;
     let answered = match call.permit() {
-        Some(permit) => send(outbound, permit, body).await,
+        Some(permit) => send(outbound, permit, body, &mut has_left).await,
         None => Err(Refused::code(
             RefusalCode::UpstreamUnreachable,
             "the call has ended",
@@ -81,6 +84,9 @@ pub(crate) async fn forward(
             Ok(answer)
         }
         Err(refused) => {
+            if !has_left && let Some(permit) = call.permit() {
+                permit.release_approval().await;
+            }
             call.finish(Some(refused.reason()));
             Err(refused.with_receipt(receipt))
         }
@@ -99,6 +105,7 @@ async fn send(
     outbound: Outbound<'_>,
     permit: &Permit,
     body: &mut Option<Incoming>,
+    has_left: &mut bool,
 ) -> Result<Answered, Refused> {
     let Outbound {
         egress,
@@ -109,6 +116,7 @@ async fn send(
         version,
         query,
         mut headers,
+        whole,
     } = outbound;
     let resource = permit.resource();
     let length = body.as_ref().and_then(|body| body.size_hint().exact());
@@ -145,7 +153,10 @@ async fn send(
         mandate_slots: resource.mandate_in.clone(),
     });
     let limit = resource.max_body_bytes;
-    let (body, upload) = outgoing(body, limit, connection, trailers, &mut headers);
+    let (body, upload) = match whole {
+        Some(bytes) => (whole_body(bytes, &mut headers), None),
+        None => outgoing(body, limit, connection, trailers, &mut headers),
+    };
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -154,8 +165,11 @@ async fn send(
     let started = Instant::now();
     meters().added.record(started.duration_since(received));
     let deadline = started.checked_add(permit.max_stream()).unwrap_or(started);
+    // Until the end says otherwise.
+    *has_left = true;
     let answer = await_answer(egress, permit, request, upload.as_deref(), deadline)
         .await
+        .inspect_err(|error| *has_left = error.may_have_left())
         .map_err(
             |error| match upload.as_deref().and_then(UploadState::failure) {
                 Some(UploadFailure::TooLarge) => too_large(resource.max_body_bytes),
@@ -245,6 +259,25 @@ async fn await_answer(
 }
 
 impl Unanswered {
+    /// False when it is certain that no byte of the request left.
+    fn may_have_left(&self) -> bool {
+        match self {
+            Self::Revoked | Self::ClientTooSlow | Self::TimedOut => true,
+            Self::Egress(error) => !matches!(
+                error,
+                EgressError::Forbidden { .. }
+                    | EgressError::BadTarget(_)
+                    | EgressError::Unresolvable { .. }
+                    | EgressError::Unreachable { .. }
+                    | EgressError::Tls { .. }
+                    | EgressError::BadCa(_)
+                    | EgressError::NoRoots(_)
+                    | EgressError::Timeout { .. }
+                    | EgressError::Broken { written: false, .. }
+            ),
+        }
+    }
+
     /// What the upstream did wrong, in a word for metrics.
     fn kind(&self) -> Option<&'static str> {
         match self {
@@ -346,6 +379,17 @@ fn inject_headers(headers: &mut HeaderMap, injection: &Injection) -> Result<(), 
 fn unusable(slot: &str) -> Refused {
     let detail = format!("the provider's credential does not fit into `{slot}`");
     Refused::code(RefusalCode::CredentialUnavailable, detail)
+}
+
+/// A body that was read whole, with its length.
+fn whole_body(bytes: bytes::Bytes, headers: &mut HeaderMap) -> Body {
+    headers.remove(TRANSFER_ENCODING);
+    if !bytes.is_empty() || headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// The body that is sent, framed by what is known of it and never by what the client wrote.

@@ -7,6 +7,7 @@ use caracal_engine::Engine;
 use caracal_limits::{FailureBudget, Turnstile};
 
 use crate::GatewayConfig;
+use crate::held::HeldBodies;
 
 /// The Gateway. Cloning is cheap. Whoever accepts connections hands them to
 /// [`Gateway::converse`].
@@ -20,6 +21,7 @@ pub(crate) struct Inner {
     pub(crate) bad_secrets: FailureBudget,
     pub(crate) places: Turnstile,
     pub(crate) open_calls: Turnstile,
+    pub(crate) held_bodies: HeldBodies,
 }
 
 impl Gateway {
@@ -29,6 +31,7 @@ impl Gateway {
             bad_secrets: FailureBudget::new(config.bad_secrets_per_minute),
             places: Turnstile::new("gateway", config.places),
             open_calls: Turnstile::new("gateway", config.open_calls),
+            held_bodies: HeldBodies::new(),
             engine,
             egress,
             config,

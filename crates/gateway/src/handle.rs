@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caracal_core::{MandateSlot, RefusalCode, RequestPath, ZoneId};
-use caracal_engine::{CallRequest, RefusedAt};
+use caracal_engine::{Authorized, CallRequest, RefusedAt, Target};
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Response, Version};
@@ -20,6 +20,7 @@ use crate::connection::ConnectionState;
 use crate::forward::{Outbound, forward};
 use crate::framing;
 use crate::grpc;
+use crate::held::{self, HeldBody};
 use crate::mandate::{check_places, find_mandate};
 use crate::meters::{meters, refused as refused_call};
 use crate::own_endpoints::{find_own, metadata_url, reader};
@@ -200,13 +201,32 @@ impl Exchange<'_> {
             .mandate_in
             .iter()
             .filter_map(parameter);
-        let call = CallRequest {
-            request_id: self.request_id,
-            method: method.as_str(),
-            path: route.rest,
+        let mut call = CallRequest {
             query: query.decoded_without(mandate_parameters),
+            ..CallRequest::new(self.request_id, method.as_str(), route.rest)
         };
-        let permit = engine.authorize_call(target, call).await?;
+        let held_body;
+        let mut sent_query = String::new();
+        let (permit, whole) = match engine.authorize_call(target, &call).await? {
+            Authorized::Permit(permit) => (permit, None),
+            Authorized::Held(target) => {
+                held_body = self.read_held(&target).await?;
+                let slots = &target.entry().resource().mandate_in;
+                let slots = slots.iter().filter_map(parameter);
+                query.write_without(slots, &mut sent_query, &mut '?');
+                call.sent_query = &sent_query;
+                call.headers = held::covered(&headers);
+                call.body = Some(&held_body.bytes);
+                match engine.authorize_call(target, &call).await? {
+                    Authorized::Permit(permit) => (permit, Some(held_body.bytes.clone())),
+                    // It cannot be: the body is known now.
+                    Authorized::Held(_) => {
+                        let why = "a person has to approve this call";
+                        return Err(Refused::code(RefusalCode::ApprovalRequired, why));
+                    }
+                }
+            }
+        };
         let outbound = Outbound {
             egress: &self.gateway.0.egress,
             connection: self.connection,
@@ -216,10 +236,24 @@ impl Exchange<'_> {
             version,
             query: &query,
             headers,
+            whole,
         };
         let answer = forward(outbound, permit, open, &mut self.body).await;
         drop(waiting);
         answer
+    }
+
+    /// Reads the body of a call that a person has to approve.
+    async fn read_held(&mut self, target: &Target) -> Result<HeldBody, Refused> {
+        let limit = target.entry().resource().max_body_bytes;
+        let bodies = &self.gateway.0.held_bodies;
+        // What is refused here was not decided, so it has no event.
+        self.is_recorded = false;
+        let read = bodies
+            .read(self.body.take(), limit, self.connection)
+            .await?;
+        self.is_recorded = true;
+        Ok(read)
     }
 
     /// The refusal of a bad secret, put down to its source.

@@ -19,6 +19,7 @@ mod gateway;
 mod gateway_config;
 mod grpc;
 mod handle;
+mod held;
 mod hygiene;
 mod location;
 mod mandate;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use caracal_core::RefusalCode;
+use caracal_core::{ApprovalId, RefusalCode};
 use caracal_engine::{DPOP_ALGORITHMS, MetricsRefusal, Receipt, Refusal};
 use caracal_wire::RefusalBody;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -26,7 +26,9 @@ pub(crate) struct RefusedBy(pub(crate) &'static str);
 pub(crate) struct Refused {
     why: Why,
     detail: String,
-    hint: Option<String>,
+    hint: Option<Box<str>>,
+    /// What a person decides about.
+    approval: Option<Box<ApprovalId>>,
     receipt: Option<Box<Receipt>>,
     allow: Option<&'static str>,
     /// When to come back, in seconds.
@@ -50,7 +52,8 @@ enum Why {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         let mut refused = Self::code(refusal.code, refusal.detail);
-        refused.hint = refusal.hint;
+        refused.hint = refusal.hint.map(String::into_boxed_str);
+        refused.approval = refusal.approval.map(Box::new);
         refused
     }
 }
@@ -139,6 +142,7 @@ impl Refused {
             why,
             detail: detail.into(),
             hint: None,
+            approval: None,
             receipt: None,
             allow: None,
             retry_after: None,
@@ -149,7 +153,7 @@ impl Refused {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into_boxed_str());
         self
     }
 
@@ -233,7 +237,12 @@ impl Refused {
                 RefusalBody::other(code, title, status, self.detail, request_id)
             }
         };
-        let body = serde_json::to_vec(&body.with_hint(self.hint)).unwrap_or_default();
+        let body = serde_json::to_vec(
+            &body
+                .with_hint(self.hint.map(String::from))
+                .with_approval(self.approval.as_deref().copied()),
+        )
+        .unwrap_or_default();
         let mut answer = Response::new(AnswerBody::whole(Bytes::from(body)));
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;

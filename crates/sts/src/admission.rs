@@ -2,7 +2,7 @@
 
 use caracal_core::ClientAddress;
 use caracal_engine::{AuthenticatedClient, CallerCredentials, IssueError};
-use caracal_limits::{Claimant, Place, Source, TurnedAway};
+use caracal_limits::{Claimant, Place, Source, TurnedAway, Turnstile};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap};
 
@@ -37,12 +37,33 @@ impl Sts {
         headers: &HeaderMap,
         form: &mut Form,
     ) -> Result<Admitted, Refused> {
+        self.admit_to(&self.limits.places, extensions, headers, form)
+            .await
+    }
+
+    /// The same with a place of those who wait.
+    pub(crate) async fn admit_waiting(
+        &self,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<Admitted, Refused> {
+        self.admit_to(&self.limits.waits, extensions, headers, &mut Form::none())
+            .await
+    }
+
+    async fn admit_to(
+        &self,
+        places: &Turnstile,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+        form: &mut Form,
+    ) -> Result<Admitted, Refused> {
         let (client, credentials) = self.authenticate(extensions, headers, form).await?;
         let claimant = Claimant {
             zone: client.zone.uuid().as_u128(),
             application: client.application.uuid().as_u128(),
         };
-        let place = self.limits.places.enter(claimant).await.map_err(|away| {
+        let place = places.enter(claimant).await.map_err(|away| {
             let refused = match away {
                 TurnedAway::OwnShare => Refused::new(429, "slow_down", away.to_string()),
                 TurnedAway::Overloaded => {

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use caracal_core::ZoneId;
+use caracal_core::{ApprovalId, ZoneId};
 use caracal_engine::{IssueError, RefusedAt};
 use caracal_wire::{Counterexample, OauthError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::router::Sts;
@@ -27,6 +28,8 @@ pub(crate) struct Refused {
     pub(crate) gate: Option<&'static str>,
     /// What is beyond, with `not_narrower`.
     pub(crate) counterexample: Option<Box<Counterexample>>,
+    /// What a person has to approve, and until when.
+    pub(crate) approval: Option<Box<(ApprovalId, Timestamp)>>,
     /// When to come back, in seconds, where that is known.
     pub(crate) retry_after: Option<u64>,
     /// The zone that it concerns, as far as that is known.
@@ -43,6 +46,7 @@ impl Refused {
             description: description.into(),
             gate: None,
             counterexample: None,
+            approval: None,
             retry_after: None,
             zone: None,
             is_recorded: false,
@@ -78,6 +82,8 @@ impl Refused {
             error_description: self.description,
             request_id: request_id.to_owned(),
             gate: self.gate.map(str::to_owned),
+            approval_id: self.approval.as_ref().map(|held| held.0.to_string()),
+            approval_expires_at: self.approval.map(|held| held.1),
             counterexample: self.counterexample.map(|found| *found),
         };
         let mut response = (status, Json(body)).into_response();
@@ -111,8 +117,16 @@ impl From<IssueError> for Refused {
             })),
             _ => None,
         };
+        let approval = match &error {
+            IssueError::InteractionRequired {
+                approval,
+                expires_at,
+            } => Some(Box::new((*approval, *expires_at))),
+            _ => None,
+        };
         Self {
             gate,
+            approval,
             counterexample,
             // Nobody is known by bad credentials; everybody else's refusals are evidence.
             is_recorded: !matches!(

@@ -54,6 +54,30 @@ impl JsonRequest {
         }
     }
 
+    /// The same for one that waits: it takes none of the places of those who do not.
+    pub(crate) async fn answer_waiting<T, F>(sts: Sts, parts: Parts, act: F) -> Response
+    where
+        T: Serialize,
+        F: AsyncFnOnce(&Self) -> Result<T, Refused>,
+    {
+        let request_id = sts.engine.new_request_id();
+        let answered = async {
+            let (extensions, headers, _) = parts;
+            let request = Self {
+                sts: sts.clone(),
+                admitted: sts.admit_waiting(&extensions, &headers).await?,
+                body: Bytes::new(),
+                headers,
+                request_id: request_id.clone(),
+            };
+            act(&request).await
+        };
+        match answered.await {
+            Ok(answer) => json(&answer, &request_id),
+            Err(refused) => refused.answer(&sts, &request_id),
+        }
+    }
+
     async fn read(
         sts: &Sts,
         (extensions, headers, body): Parts,

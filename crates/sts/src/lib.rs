@@ -5,6 +5,7 @@
 
 mod admission;
 mod answer;
+mod approvals;
 mod client;
 mod delegations;
 mod finish;

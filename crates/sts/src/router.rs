@@ -9,10 +9,15 @@ use caracal_engine::Engine;
 use caracal_limits::{FailureBudget, Turnstile, TurnstileLimits};
 
 use crate::finish::finish;
-use crate::{answer, delegations, introspect, metadata, metrics, revoke, sessions, token};
+use crate::{
+    answer, approvals, delegations, introspect, metadata, metrics, revoke, sessions, token,
+};
 
 /// The largest form that is read: 64 KiB.
 pub(crate) const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// How many requests may wait for a person.
+const MAX_WAITS: u32 = 1024;
 
 /// What the door needs to know.
 #[derive(Debug, Clone)]
@@ -48,6 +53,8 @@ pub(crate) struct Sts {
 pub(crate) struct Limits {
     pub(crate) bad_secrets: FailureBudget,
     pub(crate) places: Turnstile,
+    /// Who waits for a person takes nobody's place.
+    pub(crate) waits: Turnstile,
 }
 
 /// The router of the door.
@@ -55,6 +62,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
     let limits = Arc::new(Limits {
         bad_secrets: FailureBudget::new(config.bad_secrets_per_minute),
         places: Turnstile::new("sts", config.places),
+        waits: Turnstile::new("sts", TurnstileLimits::of(MAX_WAITS).without_queue()),
     });
     let sts = Sts {
         engine,
@@ -87,6 +95,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
             get(delegations::get).delete(delegations::end),
         )
         .route("/v1/delegations/{id}/accept", post(delegations::accept))
+        .route("/v1/approvals/{id}", get(approvals::get))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))
         .route("/metrics", get(metrics::page))

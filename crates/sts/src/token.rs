@@ -23,8 +23,7 @@ pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchan
 
 /// Parameters of grants that this release does not have. Ignoring one would issue another
 /// mandate than the one that was asked for.
-const UNSUPPORTED: [(&str, u16, &str); 4] = [
-    ("approval_id", 400, "invalid_grant"),
+const UNSUPPORTED: [(&str, u16, &str); 3] = [
     ("actor_token", 400, "invalid_grant"),
     (
         "authorization_details",
@@ -73,6 +72,7 @@ async fn answer(
         key: admitted.key,
         session_id: id(&form, "session_id")?,
         delegation_id: id(&form, "delegation_id")?,
+        approval_id: id(&form, "approval_id")?,
         subject_token,
         resources: form.list("resource"),
         scope: form.find("scope").map(str::to_owned),

@@ -13,9 +13,9 @@ use caracal_core::{
     UndeclaredOperation, ZoneId,
 };
 use caracal_engine::{
-    Admin, ApplicationSpec, CallRequest, CallerCredentials, ClientCredentials, Engine, IssueError,
-    IssueRequest, IssuedMandate, Operator, Permit, ProviderSpec, Query, Refusal, ResourceSpec,
-    Selector, ZoneSpec,
+    Admin, ApplicationSpec, Authorized, CallRequest, CallerCredentials, ClientCredentials, Engine,
+    IssueError, IssueRequest, IssuedMandate, Operator, Permit, ProviderSpec, Query, Refusal,
+    ResourceSpec, Selector, ZoneSpec,
 };
 
 use crate::TestEngine;
@@ -48,6 +48,7 @@ impl SeededZone {
             ],
             policies: vec![Self::policy("rules", cedar)],
             retention: None,
+            self_approval: None,
             prune: false,
         }
     }
@@ -223,13 +224,17 @@ impl SeededZone {
         let target = engine
             .select_resource(opened, selector, &request_id)
             .await?;
-        let request = CallRequest {
-            request_id: &request_id,
-            method,
-            path: RequestPath::parse(path).expect("the path is one"),
-            query: Vec::new(),
+        let path = RequestPath::parse(path).expect("the path is one");
+        let mut request = CallRequest::new(&request_id, method, path);
+        let target = match engine.authorize_call(target, &request).await? {
+            Authorized::Permit(permit) => return Ok(permit),
+            Authorized::Held(target) => target,
         };
-        engine.authorize_call(target, request).await
+        request.body = Some(b"");
+        match engine.authorize_call(target, &request).await? {
+            Authorized::Permit(permit) => Ok(permit),
+            Authorized::Held(_) => panic!("a call is held although its body is known"),
+        }
     }
 
     /// Every event of the zone, oldest first.

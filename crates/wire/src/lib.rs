@@ -5,12 +5,14 @@
 //! `caracal-core` and the door that reads it. It does no I/O.
 
 mod admin;
+mod approval;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod refusal;
 
 pub use admin::*;
+pub use approval::{ApprovalRequestView, ApprovalView, DecisionBody};
 pub use refusal::RefusalBody;
 
 mod oauth;

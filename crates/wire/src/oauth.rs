@@ -1,5 +1,6 @@
 //! The OAuth part of the contract: token, introspection and metadata answers.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The answer of the token endpoint (RFC 6749, RFC 8693).
@@ -29,6 +30,12 @@ pub struct OauthError {
     /// The gate that denied, with `access_denied`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// What a person has to approve, with `interaction_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<String>,
+    /// Until when they can, or until when it can be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_expires_at: Option<Timestamp>,
     /// What a child or delegation would have beyond its parent, with `not_narrower`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterexample: Option<Counterexample>,

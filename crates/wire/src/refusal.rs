@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use caracal_core::RefusalCode;
+use caracal_core::{ApprovalId, RefusalCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +25,9 @@ pub struct RefusalBody {
     /// The next step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What a person decides about, with `approval_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<String>,
 }
 
 impl RefusalBody {
@@ -59,7 +62,15 @@ impl RefusalBody {
             code: code.into(),
             request_id: request_id.to_owned(),
             hint: None,
+            approval_id: None,
         }
+    }
+
+    /// Names what a person decides about.
+    #[must_use]
+    pub fn with_approval(mut self, id: Option<ApprovalId>) -> Self {
+        self.approval_id = id.map(|id| id.to_string());
+        self
     }
 
     /// Adds the next step.

@@ -45,6 +45,7 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
             Err(error) => fields.wrong("retention.events_days", error),
         }
     }
+    spec.self_approval = request.self_approval;
     fields.finish(Some(spec))
 }
 
@@ -231,5 +232,6 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
         resources: export.resources.into_iter().map(resource_body).collect(),
         policies: export.policies.iter().map(policy_body).collect(),
         retention: export.retention.map(retention_body),
+        self_approval: export.self_approval.then_some(true),
     }
 }

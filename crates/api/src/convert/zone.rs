@@ -17,6 +17,7 @@ pub(crate) fn zone_view(held: &Versioned<Zone>, frozen: bool) -> ZoneView {
         policy_version: zone.policy.as_ref().map(ToString::to_string),
         frozen,
         retention: zone.retention.map(retention_body),
+        self_approval: zone.self_approval,
     }
 }
 

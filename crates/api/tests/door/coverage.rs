@@ -114,6 +114,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
             write(json!({"anchor": "mnd_01890a5d-ac96-774b-bcce-b302099a8057"})),
         ),
         ("liftRevocation", read()),
+        ("listApprovals", read()),
+        ("getApproval", read()),
+        ("approve", read()),
+        ("reject", read()),
         ("freezeZone", write(json!({"reason": "drill"}))),
         ("thawZone", read()),
         ("listEvents", read()),
@@ -167,6 +171,40 @@ async fn operations(world: &World) -> Vec<Operation> {
     all
 }
 
+/// Asks for a mandate that a person has to approve.
+async fn ask_for_approval(world: &World, zone: &str, owner: &str) -> String {
+    let asker = world
+        .post(
+            &format!("{zone}/applications"),
+            owner,
+            json!({"name": "asker"}),
+        )
+        .await
+        .expect(201);
+    let cedar =
+        "@approval(\"operator\") permit (principal in Application::\"asker\", action, resource);";
+    let request = json!({"policies": [{"name": "held", "cedar": cedar}]});
+    world
+        .post(&format!("{zone}/apply"), owner, request)
+        .await
+        .expect(200);
+    let client = caracal_engine::ClientCredentials {
+        client_id: asker["id"].as_str().unwrap().to_owned(),
+        secret: asker["client_secret"].as_str().unwrap().to_owned().into(),
+    };
+    let caller = caracal_engine::CallerCredentials::Client(client);
+    let request = caracal_engine::IssueRequest {
+        resources: vec!["resource://openai".to_owned()],
+        ..caracal_engine::IssueRequest::new(caller, "req_ask")
+    };
+    match world.engine.issue(request).await.err() {
+        Some(caracal_engine::IssueError::InteractionRequired { approval, .. }) => {
+            approval.to_string()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The path with something that exists in place of each parameter.
 async fn fill(world: &World, operation: &Operation) -> String {
     let owner = world.owner().await;
@@ -184,6 +222,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "session",
         "delegation",
         "revocation",
+        "approval",
         "key",
         "event",
         "log",
@@ -240,6 +279,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
                         .expect(200)["id"],
                 )
             }
+            "approval" => ask_for_approval(world, &zone, &owner).await,
             "key" => text(
                 &world.get(&format!("{zone}/keys"), &owner).await.expect(200)["items"][0]["id"],
             ),

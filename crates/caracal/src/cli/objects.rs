@@ -251,6 +251,34 @@ pub(crate) enum TokenCommand {
     },
 }
 
+/// Approvals.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalCommand {
+    /// List the approvals of the zone: those that wait, and those of the last hour
+    List(ListArgs),
+    /// Show an approval, with the request itself for those who may decide
+    Show {
+        /// The id of the approval
+        approval: String,
+    },
+    /// Approve a request: it may happen once, exactly as it was asked for
+    Approve {
+        /// The id of the approval
+        approval: String,
+        /// Why; whoever asked reads it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Reject a request
+    Reject {
+        /// The id of the approval
+        approval: String,
+        /// Why; whoever asked reads it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
 /// Revocations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RevocationCommand {

@@ -71,6 +71,7 @@ mod tests {
                 name: "p".to_owned(),
                 cedar: cedar.to_owned(),
             }],
+            self_approval: Some(true),
             retention: Some(caracal_wire::RetentionBody {
                 events_days: Some(90),
             }),

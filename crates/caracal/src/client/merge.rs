@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caracal_wire::{
-    ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody, RetentionBody,
-};
+use caracal_wire::{ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -81,17 +79,17 @@ impl<'f> Origins<'f> {
 }
 
 impl Origins<'_> {
-    /// What events are kept for is said once, or everywhere alike.
-    fn retention(
+    /// A setting of the zone is said once, or everywhere alike.
+    fn once<T: PartialEq>(
         &mut self,
-        zone: &str,
-        file: &str,
-        to: &mut Option<RetentionBody>,
-        from: Option<RetentionBody>,
+        what: &str,
+        (zone, file): (&str, &str),
+        to: &mut Option<T>,
+        from: Option<T>,
     ) {
         match (&*to, from) {
             (Some(held), Some(other)) if *held != other => self.conflicts.push(format!(
-                "the retention of `{zone}` is written differently again in {file}"
+                "the {what} of `{zone}` is written differently again in {file}"
             )),
             (None, from) => *to = from,
             _ => {}
@@ -137,7 +135,19 @@ pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyReq
         origins.extend(&zone, file, &mut to.providers, request.providers);
         origins.extend(&zone, file, &mut to.resources, request.resources);
         origins.extend(&zone, file, &mut to.policies, request.policies);
-        origins.retention(&zone, file, &mut to.retention, request.retention);
+        origins.once(
+            "retention",
+            (&zone, file),
+            &mut to.retention,
+            request.retention,
+        );
+        let allowed = request.self_approval;
+        origins.once(
+            "self_approval",
+            (&zone, file),
+            &mut to.self_approval,
+            allowed,
+        );
         let at = at.unwrap_or(merged.len());
         merged.push(to);
         // Where it was.

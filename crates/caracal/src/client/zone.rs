@@ -47,6 +47,7 @@ pub(crate) async fn find_log_zone(
             policy_version: None,
             frozen: false,
             retention: None,
+            self_approval: false,
         });
     }
     find_zone(api, global, environment).await
@@ -104,6 +105,7 @@ mod tests {
             policy_version: None,
             frozen: false,
             retention: None,
+            self_approval: false,
         }
     }
 

@@ -152,6 +152,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
             cedar: POLICY.to_owned(),
         }],
         retention: None,
+        self_approval: None,
         prune: false,
         base: None,
     }

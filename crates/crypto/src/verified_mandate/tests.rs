@@ -37,6 +37,7 @@ fn claims() -> MandateClaims {
         act: None,
         dlg: Vec::new(),
         anc: Vec::new(),
+        apr: None,
         generation: None,
     }
 }

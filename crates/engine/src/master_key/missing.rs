@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use caracal_core::{Document, Kind, Name, Provider, SealedSecret, Zone};
+use caracal_core::{Approval, Document, Kind, Name, Provider, SealedSecret, Zone};
 use caracal_crypto::Keyring;
 use serde::de::DeserializeOwned;
 
@@ -25,7 +25,7 @@ pub struct MissingMasterKey {
     pub zones: Vec<String>,
     /// The providers whose credentials need it, as `zone/provider`.
     pub providers: Vec<String>,
-    /// How many remembered answers need it.
+    /// How many remembered answers and approvals need it.
     pub answers: usize,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for MissingMasterKey {
             parts.push(format!("the credentials of the providers {names}"));
         }
         if self.answers > 0 {
-            parts.push(format!("{} remembered answers", self.answers));
+            parts.push(format!("{} remembered answers and approvals", self.answers));
         }
         f.write_str(&parts.join(", "))
     }
@@ -138,6 +138,14 @@ fn look(
                 return;
             };
             if let Some(id) = missing(ring, seals::of_answer(&value)) {
+                found.entry(id).or_default().answers += 1;
+            }
+        }
+        Kind::Approval => {
+            let Some(value) = read::<Approval>(document) else {
+                return;
+            };
+            if let Some(id) = missing(ring, seals::of_approval(&value)) {
                 found.entry(id).or_default().answers += 1;
             }
         }

@@ -122,6 +122,7 @@ impl Engine {
             self.reseal_keys(view, &ring, &mut change, &mut batch)?;
             reseal_credentials(view, &ring, &mut change, &mut batch)?;
             reseal_answers(view, &ring, &mut change, &mut batch)?;
+            reseal_approvals(view, &ring, &mut change, &mut batch)?;
             if batch.sealed > 0 {
                 let mut event = self.admin_event(zone, admin, EventType::SecretResealed);
                 event.target = Some(ring.current_id());
@@ -279,6 +280,30 @@ fn reseal_answers(
         renew(ring, &mut value.answer, &context, batch);
         if batch.sealed > before {
             change.put(Kind::Idempotency, *id, None, held.version, &value)?;
+        }
+    }
+    Ok(())
+}
+
+fn reseal_approvals(
+    view: &ZoneView,
+    ring: &Keyring,
+    change: &mut Change,
+    batch: &mut Batch,
+) -> Result<(), AdminError> {
+    let context = ZoneKeys::context(view.zone.value.id, "approval");
+    for held in view.approvals.iter() {
+        if batch.sealed >= BATCH {
+            break;
+        }
+        if ring.is_current(&held.value.shown) {
+            continue;
+        }
+        let mut value = held.value.clone();
+        let before = batch.sealed;
+        renew(ring, &mut value.shown, &context, batch);
+        if batch.sealed > before {
+            change.put(Kind::Approval, value.id.uuid(), None, held.version, &value)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Everything that is sealed in a zone.
 
-use caracal_core::{Provider, SealedSecret, Zone};
+use caracal_core::{Approval, Provider, SealedSecret, Zone};
 use caracal_crypto::Keyring;
 
 use crate::provider_seal::provider_context;
@@ -25,6 +25,11 @@ pub(super) fn of_answer(remembered: &Remembered) -> &SealedSecret {
     &remembered.answer
 }
 
+/// The seal of what an approver sees.
+pub(super) fn of_approval(approval: &Approval) -> &SealedSecret {
+    &approval.shown
+}
+
 /// Every seal of a zone.
 pub(crate) fn seals_of(view: &ZoneView) -> impl Iterator<Item = &SealedSecret> {
     let providers = view.providers.iter();
@@ -32,6 +37,7 @@ pub(crate) fn seals_of(view: &ZoneView) -> impl Iterator<Item = &SealedSecret> {
     of_zone(&view.zone.value)
         .chain(providers.filter_map(|held| of_provider(&held.value)))
         .chain(remembered.map(|held| of_answer(&held.value)))
+        .chain(view.approvals.iter().map(|held| of_approval(&held.value)))
 }
 
 /// What is sealed in a zone under an older key and does not open, since its bytes were damaged;
@@ -56,6 +62,12 @@ pub(super) fn damaged_in(view: &ZoneView, ring: &Keyring) -> Vec<String> {
             damaged.push(format!(
                 "an answer remembered for a day in the zone `{name}`"
             ));
+        }
+    }
+    let context = ZoneKeys::context(zone.id, "approval");
+    for held in view.approvals.iter() {
+        if is_damaged(of_approval(&held.value), &context) {
+            damaged.push(format!("what `{}` shows its approver", held.value.id));
         }
     }
     damaged

@@ -48,6 +48,7 @@ impl Engine {
                 let mut change = Change::standalone(zone);
                 self.end_sessions(&handle, view, thorough, &admin, &mut change);
                 self.end_delegations(view, thorough, &admin, &mut change);
+                self.end_approvals(&handle, view, thorough, BATCH, &admin, &mut change)?;
                 let count = change.events.len();
                 Ok((change, count))
             });

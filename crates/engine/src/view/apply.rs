@@ -63,6 +63,7 @@ impl Loader {
             secret_uses: imbl::HashMap::new(),
             sessions: super::sessions::Sessions::default(),
             delegations: super::delegations::Delegations::default(),
+            approvals: super::approvals::Approvals::default(),
             budgets: imbl::HashMap::new(),
             policy: None,
         })
@@ -161,6 +162,10 @@ impl Loader {
                 let value = parse(document)?;
                 view.delegations.insert(Stored { version, value });
             }
+            Kind::Approval => {
+                let value = parse(document)?;
+                view.approvals.insert(Stored { version, value });
+            }
             Kind::Budget => {
                 let value = parse(document)?;
                 view.budgets
@@ -237,6 +242,7 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         }
         Kind::Session => view.sessions.remove(id),
         Kind::Delegation => view.delegations.remove(id),
+        Kind::Approval => view.approvals.remove(id),
         Kind::Budget => {
             view.budgets.remove(&id);
         }

@@ -201,14 +201,10 @@ async fn a_call_is_decided_on_the_policy_of_the_moment_it_begins() {
         .apply(zone.id, &test.admin(), none)
         .await
         .unwrap();
-    let request = CallRequest {
-        request_id: "req_1",
-        method: "GET",
-        path: RequestPath::parse("/v1/x").unwrap(),
-        query: Vec::new(),
-    };
-    let found = test.engine.authorize_call(target, request).await;
-    assert_eq!(code(&found), "policy_denied");
+    let request = CallRequest::new("req_1", "GET", RequestPath::parse("/v1/x").unwrap());
+    let found = test.engine.authorize_call(target, &request).await;
+    let found = found.err().map(|refusal| refusal.code.as_str());
+    assert_eq!(found, Some("policy_denied"));
 }
 
 #[tokio::test]

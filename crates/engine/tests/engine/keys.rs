@@ -103,13 +103,12 @@ async fn dropping_a_key_cuts_the_calls_on_its_mandates_and_no_others() {
     engine.drop_key(zone.id, &admin(), key).await.unwrap();
     assert!(on_old.cut().is_cancelled(), "its key was dropped");
     assert!(!on_new.cut().is_cancelled(), "its key is still there");
-    let request = caracal_engine::CallRequest {
-        request_id: "req",
-        method: "GET",
-        path: caracal_core::RequestPath::parse("/v1/x").unwrap(),
-        query: Vec::new(),
-    };
-    let late = engine.authorize_call(target, request).await.err().unwrap();
+    let request = caracal_engine::CallRequest::new(
+        "req",
+        "GET",
+        caracal_core::RequestPath::parse("/v1/x").unwrap(),
+    );
+    let late = engine.authorize_call(target, &request).await.err().unwrap();
     assert_eq!(late.code, RefusalCode::MandateInvalid);
     assert_eq!(
         call(&old).await.err().unwrap().code,

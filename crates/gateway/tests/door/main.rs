@@ -5,6 +5,7 @@ mod bodies;
 mod calls;
 mod connections;
 mod frames;
+mod held;
 mod hostile;
 mod http2;
 mod limits;

@@ -243,6 +243,17 @@ impl World {
             .streams_cut
     }
 
+    /// Approves what a refusal says a person has to approve.
+    pub(crate) async fn approve(&self, refusal: &serde_json::Value) {
+        let id = refusal["approval_id"].as_str().expect("an approval");
+        let admin = Admin::new(Operator::local(), self.engine.new_request_id());
+        let verdict = caracal_engine::Verdict::Approve;
+        self.engine
+            .decide_approval(self.zone, &admin, id.parse().unwrap(), verdict, None)
+            .await
+            .unwrap();
+    }
+
     /// Status and reason of the event that ended a call.
     pub(crate) async fn finished(&self, request_id: &str) -> (Option<u64>, Option<String>) {
         let admin = Admin::new(Operator::local(), "req_test");
@@ -307,13 +318,19 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
     let api = resource("api", upstream, Some("bearer"));
     let mut rpc = resource("rpc", upstream, None);
     rpc.upstream_protocol = caracal_core::UpstreamProtocol::Http2;
-    let resources = vec![api, keyed, strict, dead, rpc];
+    let held = resource("held", upstream, None);
+    let held_dead = resource("held-dead", SocketAddr::from(([127, 0, 0, 1], 1)), None);
+    let resources = vec![api, keyed, strict, dead, rpc, held, held_dead];
     let policies = resources
         .iter()
         .map(|resource| {
             let name = &resource.name;
+            let held = match name.as_str().starts_with("held") {
+                true => "@approval(\"operator\") ",
+                false => "",
+            };
             let cedar = format!(
-                "permit (principal in Application::\"anton\", action == Action::\"{name}:call\", \
+                "{held}permit (principal in Application::\"anton\", action == Action::\"{name}:call\", \
                  resource == Resource::\"resource://{name}\") unless {{ context has request && \
                  context.request.query.contains(\"deny=me\") }};"
             );
@@ -336,6 +353,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
         resources,
         policies,
         retention: None,
+        self_approval: Some(true),
         prune: false,
     }
 }

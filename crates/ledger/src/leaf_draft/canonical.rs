@@ -22,6 +22,7 @@ pub(super) fn write(
     // Taken apart, so that no field can be forgotten.
     let Event {
         application,
+        approval,
         counts,
         decision,
         delegations,
@@ -58,6 +59,7 @@ pub(super) fn write(
     } = event;
     let mut object = Object::begin(before);
     object.any_id("application", application, |id| ("app_", id.uuid()));
+    object.any_id("approval", approval, |id| ("apr_", id.uuid()));
     object.any("counts", counts)?;
     object.any("decision", decision)?;
     object.any("delegations", delegations)?;

@@ -137,6 +137,7 @@ proptest! {
             since: since.map(|millis| jiff::Timestamp::from_millisecond(millis).unwrap()),
             application: application.map(caracal_core::ApplicationId::from_uuid),
             session: session.map(caracal_core::SessionId::from_uuid),
+            approval: trace.map(caracal_core::ApprovalId::from_uuid),
             mandate: mandate.map(caracal_core::MandateId::from_uuid),
             subject: subject.map(caracal_core::SubjectId::from_uuid),
             trace_id: trace.and_then(|id| id.simple().to_string().parse().ok()),

@@ -29,6 +29,10 @@ pub struct ApplyRequest {
     /// How long the zone's events are kept; a change needs the role owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionBody>,
+    /// True: operators may decide about approvals of sessions that they opened, and so may the
+    /// local socket; a change needs the role owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_approval: Option<bool>,
     /// True: the zone holds exactly this afterwards; what is not named is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prune: bool,

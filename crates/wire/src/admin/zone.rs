@@ -38,4 +38,7 @@ pub struct ZoneView {
     /// How long its events are kept; absent for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionBody>,
+    /// True while operators may decide about approvals of their own sessions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
 }

@@ -29,6 +29,10 @@ pub struct ZoneFile {
     /// How long the zone's events are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionBody>,
+    /// True: operators may decide about approvals of sessions that they opened, and so may the
+    /// local socket; a change needs the role owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_approval: Option<bool>,
 }
 
 impl ZoneFile {
@@ -53,6 +57,7 @@ impl ZoneFile {
             resources: self.resources,
             policies: self.policies,
             retention: self.retention,
+            self_approval: self.self_approval,
             prune,
             base: None,
         })

@@ -56,6 +56,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "caracal_revocations_total",
         "Revocations that were made or confirmed.",
     ),
+    (
+        "caracal_approvals_holds_total",
+        "Mints and calls that found themselves waiting for a person, each time they were tried.",
+    ),
+    (
+        "caracal_approvals_total",
+        "Approvals, by what became of them: `approved`, `rejected`, `expired`, `consumed`.",
+    ),
     ("caracal_calls_cut_total", "Calls that revocations cut."),
     (
         "caracal_state_commits_total",
