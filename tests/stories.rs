@@ -40,6 +40,7 @@ mod refusals;
 mod request_ids;
 mod restart;
 mod retention;
+mod revocation_feed;
 mod server;
 
 mod server_log;

@@ -489,7 +489,7 @@ impl Engine {
     }
 
     /// The path that a mandate was issued by, as it is now.
-    fn path_of_mandate(
+    pub(crate) fn path_of_mandate(
         &self,
         opened: &OpenedMandate,
         view: &ZoneView,

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::endings::endings_of;
 use crate::meters::meters;
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
@@ -64,6 +65,8 @@ impl Follower {
         match self.engine.0.loader.next(&view, record) {
             Ok(next) => {
                 self.engine.index_applications(record);
+                // Whoever sees the new view finds what it ended.
+                handle.endings.add(endings_of(&view, record));
                 handle.publish(next);
                 self.cut(handle, record);
             }
@@ -135,7 +138,7 @@ impl Follower {
 }
 
 /// The anchor that calls on an object have in their chain.
-fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
+pub(crate) fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
     match kind {
         Kind::Application => Some(Anchor::Application(ApplicationId::from_uuid(id))),
         Kind::Resource => Some(Anchor::Resource(ResourceId::from_uuid(id))),

@@ -29,10 +29,12 @@ impl Engine {
         };
         let view = opened.handle.view();
         let claims = opened.claims();
-        if Chain::of(claims)
-            .find_dead(&view, opened.decided_on)
-            .is_some()
-        {
+        // What its session cannot use now is not active either, whoever suspended or ended it.
+        let Ok(path) = self.path_of_mandate(&opened, &view) else {
+            return Ok(None);
+        };
+        let chain = Chain::of(claims).on(&path);
+        if chain.find_dead(&view, opened.decided_on).is_some() {
             return Ok(None);
         }
         // A mandate whose only resources are revoked has nothing left to act on.

@@ -21,6 +21,7 @@ mod change;
 mod clock;
 mod decide;
 mod delegations;
+mod endings;
 mod engine;
 mod error;
 mod exchange;
@@ -94,6 +95,7 @@ pub use clock::Clock;
 pub use delegations::{
     BlastRadius, CreateDelegation, DEFAULT_DELEGATION_SECONDS, MAX_BORROWED, MAX_LENT,
 };
+pub use endings::{ENDINGS_HEARTBEAT, Ending, EndingKind, EndingsBatch, EndingsFeed, FeedEnd};
 pub use engine::{Engine, EngineConfig};
 pub use error::{AdminError, FieldError};
 pub use export::ZoneExport;

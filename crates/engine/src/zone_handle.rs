@@ -9,6 +9,7 @@ use caracal_core::{Revision, RevocationId, ZoneId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::endings::RecentEndings;
 use crate::leases::Leases;
 use crate::live::LiveCalls;
 use crate::secrets::SecretUses;
@@ -22,6 +23,8 @@ pub(crate) struct ZoneHandle {
     recorded: watch::Sender<Revision>,
     stuck: AtomicBool,
     pub(crate) live: Arc<LiveCalls>,
+    /// What the latest commits ended.
+    pub(crate) endings: RecentEndings,
     /// The client secrets that were used here lately.
     pub(crate) secret_uses: SecretUses,
     /// When sessions were last heard of.
@@ -46,6 +49,7 @@ impl ZoneHandle {
             recorded: watch::Sender::new(recorded),
             stuck: AtomicBool::new(false),
             live: Arc::default(),
+            endings: RecentEndings::since(applied),
             secret_uses: SecretUses::default(),
             leases: Leases::new(now),
             purses: crate::budgets::Purses::default(),

@@ -13,6 +13,7 @@ mod engine {
     mod assertions;
     mod calls;
     mod delegations;
+    mod endings;
     mod evidence;
     mod history;
     mod idempotency;

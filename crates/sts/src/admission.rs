@@ -1,6 +1,6 @@
 //! Who is let in: whoever shows a good secret, as long as there is a place.
 
-use caracal_core::ClientAddress;
+use caracal_core::{ApplicationId, ClientAddress};
 use caracal_engine::{AuthenticatedClient, CallerCredentials, IssueError};
 use caracal_limits::{Claimant, Place, Source, TurnedAway, Turnstile};
 use http::header::AUTHORIZATION;
@@ -21,6 +21,8 @@ pub(crate) struct Admitted {
     pub(crate) credentials: CallerCredentials,
     /// The thumbprint of the key that the request proves; none: it proves none.
     pub(crate) key: Option<String>,
+    /// The application that it is, or acts for.
+    pub(crate) application: ApplicationId,
     _place: Place,
 }
 
@@ -72,8 +74,10 @@ impl Sts {
             };
             refused.retry_after(1).in_zone(Some(client.zone))
         })?;
+        let application = client.application;
         let key = self.prove(extensions, client, &credentials).await?;
         Ok(Admitted {
+            application,
             credentials,
             key,
             _place: place,

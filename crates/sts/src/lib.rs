@@ -18,6 +18,7 @@ mod json_request;
 mod metadata;
 mod metrics;
 mod proof;
+mod revocations;
 mod revoke;
 mod router;
 mod sessions;

@@ -7,10 +7,14 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use caracal_engine::Engine;
 use caracal_limits::{FailureBudget, Turnstile, TurnstileLimits};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::finish::finish;
+use crate::revocations::Seats;
 use crate::{
-    answer, approvals, delegations, introspect, metadata, metrics, revoke, sessions, token,
+    answer, approvals, delegations, introspect, metadata, metrics, revocations, revoke, sessions,
+    token,
 };
 
 /// The largest form that is read: 64 KiB.
@@ -29,6 +33,10 @@ pub struct StsConfig {
     pub bad_secrets_per_minute: u32,
     /// How many requests of authenticated clients may be under way, and how they share that.
     pub places: TurnstileLimits,
+    /// Ends the live feeds, so that a stop need not wait for their clients.
+    pub shutdown: CancellationToken,
+    /// The live feeds, so that a stop sees them end.
+    pub tasks: TaskTracker,
 }
 
 impl StsConfig {
@@ -38,6 +46,8 @@ impl StsConfig {
             public_url: public_url.into(),
             bad_secrets_per_minute: 120,
             places: TurnstileLimits::of(512),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         }
     }
 }
@@ -55,6 +65,7 @@ pub(crate) struct Limits {
     pub(crate) places: Turnstile,
     /// Who waits for a person takes nobody's place.
     pub(crate) waits: Turnstile,
+    pub(crate) seats: Seats,
 }
 
 /// The router of the door.
@@ -63,6 +74,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         bad_secrets: FailureBudget::new(config.bad_secrets_per_minute),
         places: Turnstile::new("sts", config.places),
         waits: Turnstile::new("sts", TurnstileLimits::of(MAX_WAITS).without_queue()),
+        seats: Seats::default(),
     });
     let sts = Sts {
         engine,
@@ -96,6 +108,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         )
         .route("/v1/delegations/{id}/accept", post(delegations::accept))
         .route("/v1/approvals/{id}", get(approvals::get))
+        .route("/v1/revocations/stream", get(revocations::stream))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))
         .route("/metrics", get(metrics::page))

@@ -399,7 +399,11 @@ async fn nothing_goes_on_under_a_suspended_session() {
         test.engine
             .set_session_status(&own, None, id, status, "req_set")
     };
+    let berta = zone.credentials("berta");
+    let introspected = || test.engine.introspect(&berta, &mandate.text);
+    assert!(introspected().await.unwrap().is_some());
     set(SessionStatus::Suspended).await.unwrap();
+    assert_eq!(introspected().await.unwrap(), None);
     assert!(permit.cut().is_cancelled());
     assert_eq!(
         call(&test, &zone, &mandate.text, "GET").await,
@@ -408,6 +412,7 @@ async fn nothing_goes_on_under_a_suspended_session() {
     assert_eq!(code(mint(&test, &child, None).await), "session_suspended");
     assert_eq!(code(mint(&test, &root, None).await), "session_suspended");
     set(SessionStatus::Active).await.unwrap();
+    assert!(introspected().await.unwrap().is_some());
     call(&test, &zone, &mandate.text, "GET").await.unwrap();
     mint(&test, &child, None).await.unwrap();
 }

@@ -33,6 +33,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Requests that the STS refused, by code.",
     ),
     (
+        "caracal_sts_feeds_ended_total",
+        "Feeds of revocations that have ended, by why: `left`, `refused`, `slow`, `stopped`, `stuck`.",
+    ),
+    (
         "caracal_console_refusals_total",
         "Requests that the control API refused, by code.",
     ),

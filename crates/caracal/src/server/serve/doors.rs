@@ -72,6 +72,8 @@ impl Doors {
                         public_url: url,
                         bad_secrets_per_minute: limits.bad_secrets_per_minute,
                         places: limits.sts_places,
+                        shutdown: self.stopping.token().clone(),
+                        tasks: self.tracker.clone(),
                     };
                     Answerer::Router(caracal_sts::router(self.engine.clone(), config))
                 }
