@@ -125,6 +125,9 @@ pub struct Resource {
     /// Further places where clients put the mandate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mandate_in: Vec<MandateSlot>,
+    /// True: only mandates that are bound to a key are accepted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requires_dpop: bool,
     /// True: `Cookie` and `Set-Cookie` pass.
     #[serde(default)]
     pub pass_cookies: bool,

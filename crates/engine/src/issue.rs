@@ -145,6 +145,7 @@ impl Engine {
         };
         let resources = self.named_resources(view, &named).map_err(plain)?;
         check_alive(view, &resources).map_err(plain)?;
+        check_bound(caller, &resources).map_err(plain)?;
         let scopes = match &request.scope {
             Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
             None => None,
@@ -661,4 +662,18 @@ fn named_scopes(text: &str, resources: &[&Resource]) -> Result<ScopeSet, IssueEr
         }
     }
     Ok(scopes)
+}
+
+/// A bearer mandate for a resource that takes none would only be refused later.
+fn check_bound(caller: &Caller, resources: &[&Resource]) -> Result<(), IssueError> {
+    let asking = resources.iter().find(|resource| resource.requires_dpop);
+    match asking {
+        Some(resource) if caller.key.is_none() => {
+            let identifier = resource.identifier();
+            Err(IssueError::InvalidProof(format!(
+                "`{identifier}` takes only mandates that are bound to a key: ask with a `DPoP` header"
+            )))
+        }
+        _ => Ok(()),
+    }
 }

@@ -62,15 +62,12 @@ impl Engine {
         // A dead mandate learns nothing about resources.
         let chain = Chain::of(opened.claims());
         let found = match chain.find_dead(&view, opened.decided_on) {
-            Some(anchor) => {
-                let refusal = revoked(&opened, anchor);
-                Err((refusal.code, refusal.detail))
-            }
-            None if opened.is_unproven() => {
-                let refusal = unproven();
-                Err((refusal.code, refusal.detail))
-            }
-            None => self.find_target(&opened, &view, selector),
+            Some(anchor) => Err(revoked(&opened, anchor)),
+            None if opened.is_unproven() => Err(unproven()),
+            None => self
+                .find_target(&opened, &view, selector)
+                .map_err(|(code, why)| Refusal::new(code, why))
+                .and_then(|entry| bound_enough(&opened, entry)),
         };
         match found {
             Ok(entry) => Ok(Target {
@@ -78,7 +75,7 @@ impl Engine {
                 view,
                 entry,
             }),
-            Err((code, why)) => {
+            Err(refusal) => {
                 let identifier = selector
                     .name
                     .as_deref()
@@ -87,7 +84,6 @@ impl Engine {
                 let mut event = self.call_event(&opened, EventType::CallDenied, request_id);
                 event.resource = identifier;
                 // Boxed, so that those who are let through do not carry its weight.
-                let refusal = Refusal::new(code, why);
                 Err(Box::pin(self.refuse(&opened, event, refusal)).await)
             }
         }
@@ -144,6 +140,21 @@ impl Engine {
         }
         Ok(Arc::clone(entry))
     }
+}
+
+/// Lets a bearer mandate through only where the resource takes one. Looked at on each call: the
+/// resource may ask for a bound one only since the mandate was issued.
+fn bound_enough(
+    opened: &OpenedMandate,
+    entry: Arc<ResourceEntry>,
+) -> Result<Arc<ResourceEntry>, Refusal> {
+    if !entry.resource().requires_dpop || opened.claims().cnf.is_some() {
+        return Ok(entry);
+    }
+    let identifier = entry.resource().identifier();
+    let why = format!("`{identifier}` takes only mandates that are bound to a key");
+    Err(Refusal::new(RefusalCode::ProofInvalid, why)
+        .hint("ask the token endpoint for a bound mandate with a `DPoP` header"))
 }
 
 /// The name of the resource of a mandate for exactly one.

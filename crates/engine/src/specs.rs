@@ -45,6 +45,7 @@ pub struct ResourceSpec {
     pub upstream_ca: Option<String>,
     pub upstream_protocol: UpstreamProtocol,
     pub mandate_in: Vec<MandateSlot>,
+    pub requires_dpop: bool,
     pub pass_cookies: bool,
     pub literal_encoded_slashes: bool,
     pub response_timeout_seconds: u32,

@@ -41,6 +41,8 @@ pub(crate) fn resource_spec(
         "gateway",
         "service",
     );
+    let dpop = body.dpop.as_deref();
+    let requires_dpop = fields.choice(format!("{at}dpop"), dpop, "optional", "required");
     let cookies = body.cookies.as_deref();
     let pass_cookies = fields.choice(format!("{at}cookies"), cookies, "drop", "pass");
     let slashes = body.encoded_slashes.as_deref();
@@ -64,6 +66,7 @@ pub(crate) fn resource_spec(
         upstream_ca: body.upstream_ca.clone(),
         upstream_protocol: protocol?,
         mandate_in: body.mandate_in.iter().map(slot).collect(),
+        requires_dpop,
         pass_cookies,
         literal_encoded_slashes: literal,
         response_timeout_seconds: body.response_timeout_seconds.unwrap_or(seconds),
@@ -142,6 +145,12 @@ pub(crate) fn resource_view(held: Versioned<Resource>) -> ResourceView {
         upstream_ca: value.upstream_ca,
         upstream_protocol: value.upstream_protocol.as_str().to_owned(),
         mandate_in: value.mandate_in.iter().map(slot_view).collect(),
+        dpop: if value.requires_dpop {
+            "required"
+        } else {
+            "optional"
+        }
+        .to_owned(),
         cookies: if value.pass_cookies { "pass" } else { "drop" }.to_owned(),
         encoded_slashes: if value.literal_encoded_slashes {
             "literal"
@@ -166,6 +175,7 @@ pub(crate) fn resource_body(value: Resource) -> ResourceBody {
     ResourceBody {
         enforcement: body.enforcement.and_then(|word| unless(word, "gateway")),
         upstream_protocol: body.upstream_protocol.and_then(|word| unless(word, "auto")),
+        dpop: body.dpop.and_then(|word| unless(word, "optional")),
         cookies: body.cookies.and_then(|word| unless(word, "drop")),
         encoded_slashes: body.encoded_slashes.and_then(|word| unless(word, "reject")),
         response_timeout_seconds: body

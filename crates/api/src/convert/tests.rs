@@ -87,6 +87,7 @@ fn resource(body: ResourceBody) -> caracal_core::Resource {
         upstream_ca: spec.upstream_ca,
         upstream_protocol: spec.upstream_protocol,
         mandate_in: spec.mandate_in,
+        requires_dpop: spec.requires_dpop,
         pass_cookies: spec.pass_cookies,
         literal_encoded_slashes: spec.literal_encoded_slashes,
         response_timeout_seconds: spec.response_timeout_seconds,

@@ -132,6 +132,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         upstream_ca: None,
         upstream_protocol: None,
         mandate_in: Vec::new(),
+        dpop: None,
         cookies: None,
         encoded_slashes: None,
         response_timeout_seconds: None,

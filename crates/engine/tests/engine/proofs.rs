@@ -362,3 +362,38 @@ async fn each_flaw_of_a_proof_at_the_sts_has_its_code() {
     assert!(prove(&hashed(), &Prover::new()).await.is_err());
     assert!(prove(&hashed(), &world.prover).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_resource_can_take_bound_mandates_only() {
+    let world = World::start().await;
+    let engine = &world.test.engine;
+    let bearer = mint(&world.test, &world.zone, None).await;
+    let selector = Selector::default();
+    let select = async |opened| engine.select_resource(opened, &selector, "req_1").await;
+    let before = select(engine.open_mandate(&bearer).await.unwrap()).await;
+    assert!(before.is_ok());
+
+    let mut spec = SeededZone::spec(ALL);
+    for resource in &mut spec.resources {
+        resource.requires_dpop = resource.name.as_str() == "items";
+    }
+    let applied = engine.apply(world.zone.id, &world.test.admin(), spec).await;
+    assert!(applied.is_ok());
+
+    // Also one that was issued before.
+    let refused = select(engine.open_mandate(&bearer).await.unwrap()).await;
+    let refusal = refused.err().unwrap();
+    assert_eq!(refusal.code, RefusalCode::ProofInvalid);
+    assert!(refusal.detail.contains("`resource://items`"));
+    assert!(refusal.hint.is_some());
+    let request = world.zone.asks("anton", ITEMS, None);
+    let unbound = engine.issue(request).await.err().unwrap();
+    assert!(matches!(unbound, IssueError::InvalidProof(_)), "{unbound}");
+
+    // Other resources take bearer mandates still.
+    let notes = world.zone.asks("anton", &["resource://notes"], None);
+    assert!(engine.issue(notes).await.is_ok());
+    mint(&world.test, &world.zone, Some(world.prover.thumbprint())).await;
+    let proven = world.prove(&world.call_claims()).await.unwrap();
+    assert!(select(proven).await.is_ok());
+}

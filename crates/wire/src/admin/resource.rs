@@ -70,6 +70,11 @@ pub struct ResourceBody {
     /// Further places where clients put the mandate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mandate_in: Vec<MandateIn>,
+    /// `required`: only mandates that are bound to a key are accepted (RFC 9449). Default
+    /// `optional`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(optional|required)$")]
+    pub dpop: Option<String>,
     /// Whether `Cookie` and `Set-Cookie` go through. Default `drop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(drop|pass)$")]
@@ -130,6 +135,9 @@ pub struct ResourceView {
     /// See [`ResourceBody::mandate_in`].
     #[serde(default)]
     pub mandate_in: Vec<MandateIn>,
+    /// See [`ResourceBody::dpop`].
+    #[serde(default = "optional")]
+    pub dpop: String,
     /// See [`ResourceBody::cookies`].
     pub cookies: String,
     /// See [`ResourceBody::encoded_slashes`].
@@ -147,6 +155,11 @@ fn auto() -> String {
     "auto".to_owned()
 }
 
+/// See [`auto`].
+fn optional() -> String {
+    "optional".to_owned()
+}
+
 impl From<ResourceView> for ResourceBody {
     fn from(view: ResourceView) -> Self {
         Self {
@@ -161,6 +174,7 @@ impl From<ResourceView> for ResourceBody {
             upstream_ca: view.upstream_ca,
             upstream_protocol: Some(view.upstream_protocol),
             mandate_in: view.mandate_in,
+            dpop: Some(view.dpop),
             cookies: Some(view.cookies),
             encoded_slashes: Some(view.encoded_slashes),
             response_timeout_seconds: Some(view.response_timeout_seconds),
