@@ -116,6 +116,12 @@ impl Settings {
         let behind_proxy = layer.behind_tls_proxy.unwrap_or(false) || !trusted_proxies.is_empty();
         let conversation = conversation(&layer)?;
         let limits = DoorLimits::of(&layer)?;
+        let max_sessions = positive(
+            "max-sessions",
+            layer.max_sessions.map(u64::from),
+            caracal_engine::DEFAULT_MAX_SESSIONS as u64,
+        )?;
+        let max_sessions = usize::try_from(max_sessions).unwrap_or(usize::MAX);
         let secret = |name: &str| {
             environment
                 .find(name)
@@ -166,9 +172,7 @@ impl Settings {
             is_protected,
             behind_proxy,
             limits,
-            max_sessions: layer
-                .max_sessions
-                .map_or(caracal_engine::DEFAULT_MAX_SESSIONS, |count| count as usize),
+            max_sessions,
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }
