@@ -30,6 +30,7 @@ resources:
     upstream_ca: ca.pem
     mandate_in: [{ header: x-api-key }, { query: token }, basic_password]
     cookies: pass
+    dpop: required
     encoded_slashes: literal
     response_timeout_seconds: 7
     max_stream_seconds: 8
@@ -123,6 +124,7 @@ fn a_difference_is_told_field_by_field_and_secrets_by_a_word() {
         .replace("[night, support]", "[night]")
         .replace("https://api.example/base", "https://api.example/other")
         .replace("cookies: pass", "cookies: drop")
+        .replace("dpop: required", "dpop: optional")
         .replace("path: '/v1/{id}/x'", "path: '/v2/{id}'")
         .replace(
             "kind: bearer, secret",
@@ -135,6 +137,7 @@ fn a_difference_is_told_field_by_field_and_secrets_by_a_word() {
         "~ update resource full\n",
         "    upstream: https://api.example/base → https://api.example/other\n",
         "    cookies: pass → not set\n",
+        "    dpop: required → not set\n",
         "      - { method: GET, path: /v1/{id}/x, scope: full:read }\n      + { method: GET, path: /v2/{id}, scope: full:read }\n",
         "~ update provider bearer\n",
         "    header: x-key\n    kind: bearer → api_key\n    secret: unchanged\n",
