@@ -96,8 +96,12 @@ impl Engine {
         if let Some(by) = request.delegation_id {
             // The receiver of a delegation acts with what the lender's mandate allows.
             let held = view.delegations.find(by).map(|held| &held.value);
+            let session = caller.session_named(request.session_id)?;
             if held.is_none_or(|held| held.from != claims.sid) {
                 return refuse("is not of the session that this delegation is from");
+            }
+            if session.is_none() || held.and_then(|held| held.receiver) != session {
+                return refuse("is exchanged by a delegation for the session that may use it only");
             }
         } else if claims.client_id != caller.application {
             return refuse("was issued to another application");

@@ -111,6 +111,12 @@ impl Engine {
     ) -> Result<Session, IssueError> {
         let set = self.write_as(caller.zone(), admin, |view| {
             let held = caller.session_to_end(view, id)?;
+            // Whoever runs under it may be why it was suspended.
+            if status == SessionStatus::Active && caller.session == Some(id) {
+                let why =
+                    "a session does not resume itself: its application does, or what is above it";
+                return Err(IssueError::denied("session", why));
+            }
             self.path_of_held(caller, view, id)?;
             let mut change = Change::standalone(caller.zone());
             let mut session = held.value.clone();

@@ -415,6 +415,17 @@ async fn a_receiver_exchanges_the_lenders_mandate_only_with_its_delegation() {
         code(test.engine.issue(exchange(None)).await),
         "invalid_grant"
     );
+    // Nor by its name alone: not without the session that may use it, nor from another.
+    let other = opened(&test, &zone, "berta").await;
+    for session in [None, Some(other.session.id)] {
+        let stolen = IssueRequest {
+            session_id: session,
+            delegation_id: Some(offer.id),
+            subject_token: Some(source.text.clone()),
+            ..IssueRequest::new(zone.credentials("berta"), "req_exchange")
+        };
+        assert_eq!(code(test.engine.issue(stolen).await), "invalid_grant");
+    }
     let narrow = test.engine.issue(exchange(Some(offer.id))).await.unwrap();
     let opened = test.engine.open_mandate(&narrow.text).await.unwrap();
     let claims = opened.claims();

@@ -411,7 +411,13 @@ async fn nothing_goes_on_under_a_suspended_session() {
     );
     assert_eq!(code(mint(&test, &child, None).await), "session_suspended");
     assert_eq!(code(mint(&test, &root, None).await), "session_suspended");
-    set(SessionStatus::Active).await.unwrap();
+    // Whoever runs under it does not bring it back.
+    assert_eq!(code(set(SessionStatus::Active).await), "access_denied");
+    let anton = zone.credentials("anton");
+    test.engine
+        .set_session_status(&anton, None, id, SessionStatus::Active, "req_set")
+        .await
+        .unwrap();
     assert!(introspected().await.unwrap().is_some());
     call(&test, &zone, &mandate.text, "GET").await.unwrap();
     mint(&test, &child, None).await.unwrap();
