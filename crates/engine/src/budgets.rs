@@ -101,7 +101,13 @@ impl Engine {
         path: &AuthorityPath,
     ) -> Result<TakenCall, Refusal> {
         let mut taken = TakenCall::default();
+        let mut charged = Vec::new();
         for (anchor, limit) in budgets_of(path) {
+            // A session that lends within its own tree is on the path twice.
+            if charged.contains(&anchor) {
+                continue;
+            }
+            charged.push(anchor);
             let purse = handle.purses.of(anchor);
             if !purse.take_one() {
                 self.refill(handle, anchor, limit, &purse).await?;

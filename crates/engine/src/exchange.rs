@@ -41,6 +41,7 @@ impl Source<'_> {
         let claims = self.0.claims();
         let mut nearest = vec![Anchor::Mandate(claims.jti)];
         nearest.extend(&claims.anc);
+        nearest.extend(claims.dlg.iter().copied().map(Anchor::Delegation));
         // The lender's session, when another session acts.
         if !is_unstored(claims) {
             nearest.push(Anchor::Session(claims.sid));

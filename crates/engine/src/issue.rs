@@ -163,7 +163,10 @@ impl Engine {
             now,
         };
         let session = caller.session_named(request.session_id).map_err(plain)?;
-        let paths = wanted.source.as_ref().filter(|_| session.is_none());
+        let paths = wanted
+            .source
+            .as_ref()
+            .filter(|_| request.delegation_id.is_none());
         if let Some(source) = paths {
             let path = self.source_path(view, caller, source, application, now);
             return self.grant(view, path.map_err(plain)?, &wanted);

@@ -533,3 +533,31 @@ async fn a_budget_is_exact_over_stops_and_never_exceeded_over_crashes() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_session_that_lends_to_its_own_child_pays_once_a_call() {
+    let (test, zone) = world(LENDING).await;
+    let limited = OpenSession {
+        calls: Some(3),
+        ..OpenSession::default()
+    };
+    let root = open(&test, &zone, "anton", limited).await.unwrap();
+    let child = OpenSession {
+        parent_id: Some(root.session.id),
+        ..OpenSession::default()
+    };
+    let child = open(&test, &zone, "anton", child).await.unwrap();
+    let lent = lend(&test, &root, lends(&root, &child, only_read()))
+        .await
+        .unwrap();
+    let mandate = mint_by(&test, &child, Some(lent.id), None).await.unwrap();
+    assert_eq!(drain(&test, &zone, &mandate.text, 10).await, 3);
+    // An exchange stays on the path of its source, and ends with its delegation.
+    let exchange = IssueRequest {
+        subject_token: Some(mandate.text.clone()),
+        ..IssueRequest::new(as_session(&child), "req_exchange")
+    };
+    let exchanged = test.engine.issue(exchange).await.unwrap();
+    let opened = test.engine.open_mandate(&exchanged.text).await.unwrap();
+    assert_eq!(opened.claims().dlg, [lent.id]);
+}
