@@ -109,13 +109,12 @@ async fn start_server(home: Home, args: ServeArgs, environment: &Environment) ->
 
 /// A session of its own: it outlives the terminal that started it.
 fn leave_terminal() -> Outcome<()> {
-    let own = rustix::process::getpid();
-    // After a restart it has one already.
-    if rustix::process::getsid(None).is_ok_and(|session| session == own) {
-        return Ok(());
+    match rustix::process::setsid() {
+        // Who leads one already, as after a restart, is refused a second. (Asking for the
+        // session first fails where its leader is outside of our PID namespace.)
+        Ok(_) | Err(rustix::io::Errno::PERM) => Ok(()),
+        Err(error) => Err(error).context("the server cannot leave the terminal"),
     }
-    rustix::process::setsid().context("the server cannot leave the terminal")?;
-    Ok(())
 }
 
 fn completions(shell: clap_complete::Shell) -> Outcome<()> {
