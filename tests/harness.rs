@@ -30,7 +30,7 @@ pub use protected::Protected;
 pub use python::{python, python_command};
 pub use raw::{Head, Raw, RawUpstream};
 pub use scrape::Scrape;
-pub use stack::Stack;
+pub use stack::{Stack, binary};
 pub use upstream::{KEY, Upstream};
 
 /// Waits until a condition holds; fails with `what` after 20 s.

@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Output, Raw, RawUpstream, Stack, http, until};
+use crate::harness::{Output, Raw, RawUpstream, Stack, binary, http, run, until};
 
 #[track_caller]
 fn tells(output: Output, code: i32, words: &[&str]) {
@@ -331,6 +332,40 @@ fn a_home_may_lie_deep() {
     odd.home = odd.beside().join("it's a \"home\" ä");
     odd.up();
     odd.cli(&["zone", "list"]).ok();
+}
+
+/// As in a container or a build: whoever leads the session is not seen from inside.
+#[test]
+fn it_runs_inside_a_pid_namespace() {
+    let namespaces = |more: &[&'static str]| {
+        let flags = [more, &["--pid", "--fork", "--mount-proc"]].concat();
+        let tried = Command::new("unshare").args(&flags).arg("true").status();
+        tried.is_ok_and(|status| status.success()).then_some(flags)
+    };
+    let Some(flags) = namespaces(&[]).or_else(|| namespaces(&["--user", "--map-root-user"])) else {
+        eprintln!("this system makes no PID namespaces: nothing to see");
+        return;
+    };
+    let stack = Stack::new();
+    let each = ["up --json", "restart", "status --ready", "down"];
+    let script = each
+        .map(|arguments| format!("\"$0\" {arguments}"))
+        .join(" && ");
+    let mut command = Command::new("unshare");
+    command.args(flags).args(["sh", "-c", &script, binary()]);
+    for (name, value) in stack.command(&[]).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = run(command, b"").ok();
+    assert!(
+        output.stdout.contains("\"ready\":true"),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.contains("runs anew"), "{}", output.stdout);
 }
 
 #[test]
