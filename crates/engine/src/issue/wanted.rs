@@ -6,7 +6,7 @@ use caracal_core::{
 use caracal_policy::{Effect, Phase};
 use jiff::Timestamp;
 
-use crate::approvals::{HeldIssue, still_needed};
+use crate::approvals::still_needed;
 use crate::decide::{Asked, PathQuestion, ask_path};
 use crate::exchange::Source;
 use crate::meters::meters;
@@ -34,34 +34,6 @@ impl Wanted<'_> {
     pub(crate) fn carried(&self) -> Option<ApprovalId> {
         let own = self.request.delegation_id.is_none();
         self.source.as_ref().filter(|_| own)?.approval()
-    }
-}
-
-/// Why there is no mandate.
-pub(super) struct Denied {
-    pub(super) error: IssueError,
-    pub(super) asked: Asked,
-    /// There is one once a person approves.
-    pub(super) held: Option<Box<HeldIssue>>,
-}
-
-impl Denied {
-    pub(super) fn plain(error: IssueError) -> Self {
-        Self::with(error, Asked::default())
-    }
-
-    pub(super) fn with(error: IssueError, asked: Asked) -> Self {
-        Self {
-            error,
-            asked,
-            held: None,
-        }
-    }
-}
-
-impl From<IssueError> for Denied {
-    fn from(error: IssueError) -> Self {
-        Self::plain(error)
     }
 }
 

@@ -1,0 +1,109 @@
+//! By which path a mandate is issued.
+
+use caracal_core::{MandateId, SessionId};
+use jiff::Timestamp;
+
+use super::named::{check_bound, named_scopes};
+use super::wanted::check_alive;
+use super::{Denied, Granted, Wanted};
+use crate::caller::Caller;
+use crate::path::AuthorityPath;
+use crate::{Engine, IssueError, IssueRequest, OpenedMandate};
+
+impl Engine {
+    pub(super) fn decide_issue(
+        &self,
+        caller: &Caller,
+        request: &IssueRequest,
+        exchanged: Option<&OpenedMandate>,
+        mandate: MandateId,
+        now: Timestamp,
+    ) -> Result<Granted, Denied> {
+        let view = &caller.view;
+        let plain = Denied::plain;
+        let application = caller.own_application(view).map_err(plain)?;
+        let source = exchanged.map(|opened| self.source_of(caller, request, opened));
+        let source = source.transpose().map_err(plain)?;
+        let named = match (&source, request.resources.is_empty()) {
+            (Some(source), true) => source.resources(),
+            _ => request.resources.clone(),
+        };
+        let resources = self.named_resources(view, &named).map_err(plain)?;
+        check_alive(view, &resources).map_err(plain)?;
+        check_bound(caller, &resources).map_err(plain)?;
+        let scopes = match &request.scope {
+            Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
+            None => None,
+        };
+        let approval = request.approval_id;
+        let approval = approval.map(|id| self.approval_to_use(caller, id, now));
+        let wanted = Wanted {
+            approval: approval.transpose().map_err(plain)?,
+            key: caller.key.as_deref(),
+            application: caller.application,
+            resources,
+            scopes,
+            source,
+            request,
+            now,
+        };
+        let session = caller.session_named(request.session_id).map_err(plain)?;
+        let paths = wanted
+            .source
+            .as_ref()
+            .filter(|_| request.delegation_id.is_none());
+        if let Some(source) = paths {
+            let path = self.source_path(view, caller, source, application, now);
+            return self.grant(view, path.map_err(plain)?, &wanted);
+        }
+        let Some(session) = session else {
+            if request.delegation_id.is_some() {
+                let why = "`delegation_id` needs `session_id`".to_owned();
+                return Err(plain(IssueError::InvalidGrant(why)));
+            }
+            let session = SessionId::of_mandate(mandate);
+            let path = AuthorityPath::without_session(application.clone(), session);
+            return self.grant(view, path, &wanted);
+        };
+        caller.own_session(view, session).map_err(plain)?;
+        let path = |by| self.path_of(caller, view, session, by);
+        let approved = wanted.approval.as_ref();
+        let approved = approved.and_then(|approval| approval.delegations.last().copied());
+        if let Some(by) = request.delegation_id.or(approved) {
+            return self.grant(view, path(Some(by)).map_err(plain)?, &wanted);
+        }
+        let denied = match self.grant(view, path(None).map_err(plain)?, &wanted) {
+            Ok(granted) => return Ok(granted),
+            Err(denied) if !matches!(denied.error, IssueError::AccessDenied { .. }) => {
+                return Err(denied);
+            }
+            Err(denied) => denied,
+        };
+        let mut fitting: Vec<Granted> = Vec::new();
+        let mut others: Vec<Denied> = Vec::new();
+        for held in view.delegations.borrowed_by(session) {
+            let Ok(path) = path(Some(held.value.id)) else {
+                continue;
+            };
+            match self.grant(view, path, &wanted) {
+                Ok(granted) => fitting.push(granted),
+                Err(denied) if denied.held.is_some() => others.push(denied),
+                Err(_) => {}
+            }
+        }
+        if fitting.len() > 1 {
+            let by = fitting.iter().filter_map(|g| g.path.delegations.last());
+            let ids: Vec<_> = by.map(|held| format!("`{}`", held.value.id)).collect();
+            let why = format!("say which with `delegation_id`: {}", ids.join(", "));
+            return Err(plain(IssueError::InvalidTarget(why)));
+        }
+        if let Some(granted) = fitting.pop() {
+            return Ok(granted);
+        }
+        // A person is asked about the session's own root, or about the only other way.
+        match others.pop() {
+            Some(other) if denied.held.is_none() && others.is_empty() => Err(other),
+            _ => Err(denied),
+        }
+    }
+}
