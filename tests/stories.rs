@@ -42,9 +42,9 @@ mod restart;
 mod retention;
 mod revocation_feed;
 mod server;
-
 mod server_log;
 mod sessions;
+mod single_use;
 mod streams;
 mod tls;
 mod traces;

@@ -31,6 +31,7 @@ resources:
     mandate_in: [{ header: x-api-key }, { query: token }, basic_password]
     cookies: pass
     dpop: required
+    single_use: true
     encoded_slashes: literal
     response_timeout_seconds: 7
     max_stream_seconds: 8

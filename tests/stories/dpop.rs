@@ -5,13 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use caracal_crypto::{DpopSigner, mandate_hash, sha256};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Protected, claims, http, python};
-
-/// A client with a key, which makes what proofs the story asks for.
-struct Prover {
-    signer: DpopSigner,
-    world: Protected,
-}
+use crate::harness::{Answer, Protected, Prover, claims, http, nonce_of, python};
 
 /// Seconds since the epoch.
 fn now() -> i64 {
@@ -27,85 +21,6 @@ fn with(mut claims: Value, member: &str, new: impl Into<Value>) -> Value {
 
 fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
-}
-
-impl Prover {
-    async fn start() -> Self {
-        Self {
-            signer: DpopSigner::generate().unwrap(),
-            world: Protected::start().await,
-        }
-    }
-
-    fn token_url(&self) -> String {
-        format!("{}/oauth/2/token", self.world.stack.sts)
-    }
-
-    fn items_url(&self) -> String {
-        format!("{}/r/items/items/1", self.world.stack.gateway)
-    }
-
-    fn claims(&self, method: &str, url: &str, nonce: &str) -> Value {
-        let jti = caracal_crypto::hex(&caracal_crypto::random_bytes::<16>());
-        json!({ "jti": jti, "htm": method, "htu": url, "iat": now(), "nonce": nonce })
-    }
-
-    fn call_claims(&self, mandate: &str, nonce: &str) -> Value {
-        let claims = self.claims("GET", &self.items_url(), nonce);
-        with(claims, "ath", mandate_hash(&sha256(mandate.as_bytes())))
-    }
-
-    fn sign(&self, claims: &Value) -> String {
-        self.signer.sign(claims).unwrap()
-    }
-
-    /// Asks for a mandate with these `DPoP` headers.
-    async fn token(&self, proofs: &[String]) -> Answer {
-        let client = &self.world.client;
-        let mut request = http()
-            .post(self.token_url())
-            .basic_auth(&client.id, Some(&client.secret))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials&resource=resource://items&scope=items:read");
-        for proof in proofs {
-            request = request.header("dpop", proof);
-        }
-        Answer::of(request.send().await.unwrap()).await
-    }
-
-    /// Makes a call with these `DPoP` headers.
-    async fn call(&self, scheme: &str, mandate: &str, proofs: &[String]) -> Answer {
-        let mut request = http()
-            .get(self.items_url())
-            .header("authorization", format!("{scheme} {mandate}"));
-        for proof in proofs {
-            request = request.header("dpop", proof);
-        }
-        Answer::of(request.send().await.unwrap()).await
-    }
-
-    /// A nonce that is good now.
-    async fn nonce(&self) -> String {
-        let proof = self.sign(&self.claims("POST", &self.token_url(), ""));
-        nonce_of(&self.token(&[proof]).await)
-    }
-
-    /// A mandate that is bound to the key.
-    async fn mint(&self) -> String {
-        let claims = self.claims("POST", &self.token_url(), &self.nonce().await);
-        let answer = self.token(&[self.sign(&claims)]).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.json()["token_type"], "DPoP");
-        answer.json()["access_token"].as_str().unwrap().to_owned()
-    }
-}
-
-#[track_caller]
-fn nonce_of(answer: &Answer) -> String {
-    let nonce = answer.header("dpop-nonce");
-    nonce
-        .unwrap_or_else(|| panic!("no nonce: {answer:?}"))
-        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +79,7 @@ async fn an_unmodified_client_binds_its_mandates_with_every_algorithm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_endpoint_names_each_flaw_of_a_proof() {
-    let prover = Prover::start().await;
+    let prover = Prover::in_world(Protected::start().await);
     let url = prover.token_url();
     // Without a nonce the client is given one, and needs nothing else.
     let first = prover
@@ -251,7 +166,7 @@ async fn the_token_endpoint_names_each_flaw_of_a_proof() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_names_each_flaw_of_a_proof_and_forwards_nothing() {
-    let prover = Prover::start().await;
+    let prover = Prover::in_world(Protected::start().await);
     let mandate = prover.mint().await;
     let bearer = prover.world.mint().await;
 

@@ -128,6 +128,9 @@ pub struct Resource {
     /// True: only mandates that are bound to a key are accepted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub requires_dpop: bool,
+    /// True: what a call goes by is good once: the proof of a bound mandate, else the mandate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_use: bool,
     /// True: `Cookie` and `Set-Cookie` pass.
     #[serde(default)]
     pub pass_cookies: bool,

@@ -76,6 +76,11 @@ impl Engine {
             // Boxed, so that those who are let through do not carry its weight.
             return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
         }
+        // First of what is taken, since it costs the caller least: see decision 0055.
+        let mut is_used_once = subject.entry.resource().single_use;
+        if let Err(refusal) = self.use_once(&opened, &subject.entry).await {
+            return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
+        }
         let taken = match &subject.path {
             Ok(path) => self.take_call(&opened.handle, path).await,
             // It was found out before.
@@ -148,10 +153,17 @@ impl Engine {
                     // What is gone was found dead; this is only for the compiler.
                     let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
                     subject = self.enter(&opened, newest, entry);
-                    match self
-                        .decide_call(&opened, &subject, request, reserved.given)
-                        .into_refusal()
-                    {
+                    let again = self.decide_call(&opened, &subject, request, reserved.given);
+                    match again.into_refusal() {
+                        // The resource may ask for it only since a moment ago.
+                        None if !is_used_once => match self.use_once(&opened, &subject.entry).await
+                        {
+                            Ok(()) => {
+                                is_used_once = subject.entry.resource().single_use;
+                                continue;
+                            }
+                            Err(refusal) => refusal,
+                        },
                         None => continue,
                         Some(refusal) => refusal,
                     }

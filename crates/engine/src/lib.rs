@@ -67,6 +67,7 @@ mod room;
 mod secrets;
 mod select_resource;
 mod sessions;
+mod single_use;
 mod specs;
 mod start;
 mod sweep;

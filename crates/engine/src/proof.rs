@@ -54,6 +54,10 @@ pub enum PresentedAs {
 pub(crate) struct Proven {
     /// The thumbprint of the key.
     thumbprint: String,
+    /// Names the proof: a digest of its key and its `jti`.
+    pub(crate) id: [u8; 32],
+    /// When its nonce ends, in seconds since 1970.
+    pub(crate) good_until: i64,
 }
 
 /// Why a proof is not accepted.
@@ -287,6 +291,8 @@ impl Engine {
         })?;
         Ok(Proven {
             thumbprint: proof.thumbprint().to_owned(),
+            id,
+            good_until: nonce::end_of(epoch),
         })
     }
 

@@ -36,12 +36,18 @@ impl Engine {
 
     /// The first half of [`Self::record`], after which the event is free again.
     pub(crate) fn draft(&self, handle: &ZoneHandle, event: &Event) -> Result<Entry, RecordError> {
+        self.check_room()?;
+        entry(handle, event)
+    }
+
+    /// Refuses what may not use the reserve of the disk when only that is left.
+    pub(crate) fn check_room(&self) -> Result<(), RecordError> {
         if self.room() == Room::Reserve {
             metrics::counter!("caracal_disk_refusals_total").increment(1);
             let why = "the disk has only its reserve left, which is for revoking and administering";
             return Err(RecordError(why.to_owned()));
         }
-        entry(handle, event)
+        Ok(())
     }
 
     /// Records an event of the whole instance.

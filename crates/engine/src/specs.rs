@@ -46,6 +46,7 @@ pub struct ResourceSpec {
     pub upstream_protocol: UpstreamProtocol,
     pub mandate_in: Vec<MandateSlot>,
     pub requires_dpop: bool,
+    pub single_use: bool,
     pub pass_cookies: bool,
     pub literal_encoded_slashes: bool,
     pub response_timeout_seconds: u32,

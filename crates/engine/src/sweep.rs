@@ -36,6 +36,7 @@ impl Engine {
                     engine.sweep(zone).await;
                     engine.sweep_secrets_and_keys(zone).await;
                 }
+                engine.sweep_claims().await;
             }
         });
     }

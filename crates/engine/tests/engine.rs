@@ -31,6 +31,7 @@ mod engine {
     mod roles;
     mod secrets;
     mod sessions;
+    mod single_use;
     mod tokens;
     mod writes;
 }

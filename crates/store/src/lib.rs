@@ -6,6 +6,7 @@
 //! written is the engine's business.
 
 mod chain;
+mod claim;
 mod commit;
 mod embedded;
 mod error;
@@ -17,6 +18,7 @@ mod state;
 mod sync_dir;
 
 pub use chain::next_position;
+pub use claim::{ClaimId, Claimed};
 pub use commit::{Commit, CommitRecord, Read, Write};
 pub use embedded::{
     Copied, CopiedZone, DATABASES, Embedded, LedgerFile, OpenOptions, Step, StepHook, StoredHead,

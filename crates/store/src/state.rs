@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use caracal_core::{CommitId, Document, Position, Revision, ZoneId};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::{Commit, CommitError, CommitRecord, StoreError};
+use crate::{ClaimId, Claimed, Commit, CommitError, CommitRecord, StoreError};
 
 /// The documents of a zone at a position.
 #[derive(Debug, Clone)]
@@ -55,6 +56,25 @@ pub trait StateStore: Send + Sync + 'static {
         let _ = (zone, below, limit);
         Ok(0)
     }
+
+    /// Claims what may be used once. [`Claimed::Now`] is answered to one caller only, of all that
+    /// ever ask until the claim has ended and was forgotten, and when it is answered the claim is
+    /// on stable storage. It ends at `expires_at`, in whole seconds and not before: until then the
+    /// caller must refuse what was claimed for other reasons. Pending claims share one sync.
+    ///
+    /// # Errors
+    ///
+    /// With [`StoreError::Unavailable`] it may be claimed or not; nobody was told that it is theirs.
+    async fn claim(
+        &self,
+        zone: ZoneId,
+        id: ClaimId,
+        expires_at: Timestamp,
+    ) -> Result<Claimed, StoreError>;
+
+    /// Forgets at most `limit` claims, of all zones, that ended before `before`, and answers how
+    /// many there were.
+    async fn forget_claims(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Every commit of every zone made after this call, each zone's in order, none left out.
     /// A commit is sent once it is durable and before its `commit` call returns. The channel

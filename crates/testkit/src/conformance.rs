@@ -26,6 +26,7 @@ pub async fn state_store<S: StateStore>(make: impl AsyncFn(&str) -> S) {
     state::names::run(&make).await;
     state::concurrency::run(&make).await;
     state::history::run(&make).await;
+    state::claims::run(&make).await;
 }
 
 /// Runs every check of [`EvidenceStore`].

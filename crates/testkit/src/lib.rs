@@ -11,7 +11,7 @@ mod seeded_zone;
 mod test_engine;
 
 pub use fake_clock::FakeClock;
-pub use memory_store::{AppendFault, CommitFault, MemoryStore, Stalled};
+pub use memory_store::{AppendFault, ClaimFault, CommitFault, MemoryStore, Stalled};
 pub use prover::Prover;
 pub use seeded_zone::SeededZone;
 pub use test_engine::TestEngine;

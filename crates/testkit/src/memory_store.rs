@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use caracal_core::{CommitId, Document, Epoch, Kind, LogId, Position, ZoneId};
 use caracal_ledger::{Log, TileBuilder};
-use caracal_store::{CommitRecord, LogHead, StoreError};
+use caracal_store::{ClaimId, CommitRecord, LogHead, StoreError};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use faults::Faults;
-pub use faults::{AppendFault, CommitFault, Stalled};
+pub use faults::{AppendFault, ClaimFault, CommitFault, Stalled};
 
 /// A store in memory with the contracts of a real one. Clones are handles of one store.
 /// What it holds lives on when it is closed: [`Self::reopen`] opens it again.
@@ -30,6 +31,7 @@ struct Disk {
     epoch: Epoch,
     zones: HashMap<ZoneId, Zone>,
     commits: HashMap<CommitId, (ZoneId, Position)>,
+    claims: HashMap<(ZoneId, ClaimId), Timestamp>,
     /// In order of their sequence numbers, which begin at 1.
     leaves: Vec<Leaf>,
     heads: HashMap<LogId, LogHead>,
@@ -65,6 +67,7 @@ impl MemoryStore {
             epoch: Epoch(Uuid::from_bytes(caracal_crypto::random_bytes())),
             zones: HashMap::new(),
             commits: HashMap::new(),
+            claims: HashMap::new(),
             leaves: Vec::new(),
             heads: HashMap::new(),
             tiles: HashMap::new(),
@@ -97,6 +100,16 @@ impl MemoryStore {
     /// Makes a later commit fail: the next one without a fault of its own.
     pub fn fail_commit(&self, fault: CommitFault) {
         lock(&self.faults).commits.push_back(fault);
+    }
+
+    /// Makes a later claim fail: the next one without a fault of its own.
+    pub fn fail_claim(&self, fault: ClaimFault) {
+        lock(&self.faults).claims.push_back(fault);
+    }
+
+    /// How many claims it holds.
+    pub fn claims(&self) -> usize {
+        lock(&self.disk).claims.len()
     }
 
     /// Makes a later append fail: the next one without a fault of its own.

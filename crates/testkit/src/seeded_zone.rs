@@ -99,6 +99,7 @@ impl SeededZone {
             upstream_protocol: caracal_core::UpstreamProtocol::Auto,
             mandate_in: Vec::new(),
             requires_dpop: false,
+            single_use: false,
             pass_cookies: false,
             literal_encoded_slashes: false,
             response_timeout_seconds: Resource::RESPONSE_TIMEOUT_SECONDS,

@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use caracal_core::{Revision, ZoneId};
-use caracal_store::{Commit, CommitError, EvidenceStore, StateStore, StoreError, Write};
+use caracal_store::{
+    ClaimId, Claimed, Commit, CommitError, EvidenceStore, StateStore, StoreError, Write,
+};
 use caracal_testkit::conformance::{self, Ids, TestLog, document, event};
-use caracal_testkit::{AppendFault, CommitFault, MemoryStore, Stalled};
+use caracal_testkit::{AppendFault, ClaimFault, CommitFault, MemoryStore, Stalled};
 
 #[derive(Default)]
 struct Places(Mutex<HashMap<String, MemoryStore>>);
@@ -129,4 +131,31 @@ async fn appends_fail_on_demand() {
     };
     let (receipts, ()) = tokio::join!(store.append(vec![log.entry()]), check);
     assert_eq!(receipts.unwrap()[0].index, 1);
+}
+
+#[tokio::test]
+async fn claims_fail_on_demand() {
+    let (store, zone) = (MemoryStore::new(), Ids::zone());
+    let (lost, kept) = (ClaimId([1; 32]), ClaimId([2; 32]));
+    let end = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    store.fail_claim(ClaimFault::Before);
+    store.fail_claim(ClaimFault::Full);
+    store.fail_claim(ClaimFault::After);
+    let first = store.claim(zone, lost, end).await;
+    assert!(matches!(first, Err(StoreError::Unavailable(_))));
+    let full = store.claim(zone, lost, end).await;
+    assert!(matches!(full, Err(StoreError::Full)));
+    let ambiguous = store.claim(zone, kept, end).await;
+    assert!(matches!(ambiguous, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.claim(zone, lost, end).await.unwrap(), Claimed::Now);
+    assert_eq!(store.claim(zone, kept, end).await.unwrap(), Claimed::Before);
+    let stalled = Stalled::new();
+    store.fail_claim(ClaimFault::Stall(stalled.clone()));
+    let check = async {
+        stalled.reached().await;
+        assert_eq!(store.claims(), 2);
+        stalled.release();
+    };
+    let (claimed, ()) = tokio::join!(store.claim(zone, ClaimId([3; 32]), end), check);
+    assert_eq!(claimed.unwrap(), Claimed::Now);
 }

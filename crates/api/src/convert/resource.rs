@@ -67,6 +67,7 @@ pub(crate) fn resource_spec(
         upstream_protocol: protocol?,
         mandate_in: body.mandate_in.iter().map(slot).collect(),
         requires_dpop,
+        single_use: body.single_use,
         pass_cookies,
         literal_encoded_slashes: literal,
         response_timeout_seconds: body.response_timeout_seconds.unwrap_or(seconds),
@@ -151,6 +152,7 @@ pub(crate) fn resource_view(held: Versioned<Resource>) -> ResourceView {
             "optional"
         }
         .to_owned(),
+        single_use: value.single_use,
         cookies: if value.pass_cookies { "pass" } else { "drop" }.to_owned(),
         encoded_slashes: if value.literal_encoded_slashes {
             "literal"

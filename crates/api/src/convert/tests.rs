@@ -88,6 +88,7 @@ fn resource(body: ResourceBody) -> caracal_core::Resource {
         upstream_protocol: spec.upstream_protocol,
         mandate_in: spec.mandate_in,
         requires_dpop: spec.requires_dpop,
+        single_use: spec.single_use,
         pass_cookies: spec.pass_cookies,
         literal_encoded_slashes: spec.literal_encoded_slashes,
         response_timeout_seconds: spec.response_timeout_seconds,
@@ -103,6 +104,7 @@ fn a_resource_that_is_shown_can_be_sent_back() {
         "operations": [{"method": "*", "path": "/x/{id}/**", "scope": "a"}],
         "default_scope": "b", "enforcement": "service", "allow_private": true,
         "upstream_ca": "PEM", "upstream_protocol": "http2", "mandate_in": [{"header": "X-Api-Key"}, {"query": "k"}, "basic_password"],
+        "dpop": "required", "single_use": true,
         "cookies": "pass", "encoded_slashes": "literal", "response_timeout_seconds": 5,
         "max_stream_seconds": 6, "max_body_bytes": 7,
     });

@@ -133,6 +133,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         upstream_protocol: None,
         mandate_in: Vec::new(),
         dpop: None,
+        single_use: false,
         cookies: None,
         encoded_slashes: None,
         response_timeout_seconds: None,

@@ -20,6 +20,11 @@ pub(super) fn epoch_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(EPOCH_SECONDS)
 }
 
+/// When the nonces of an epoch end, in seconds since 1970.
+pub(super) fn end_of(epoch: i64) -> i64 {
+    (epoch + 1 + LATER_EPOCHS) * EPOCH_SECONDS
+}
+
 /// The nonce that is given out at this time.
 pub(super) fn nonce_at(key: &Secret, now: Timestamp) -> String {
     nonce_of(key, epoch_of(now))
@@ -69,6 +74,7 @@ mod tests {
             let found = find_epoch(&key, &made, at(second));
             assert_eq!(found, accepted.then_some(100_000), "{second}");
         }
+        assert_eq!(end_of(100_000), 1_000_020);
     }
 
     #[test]

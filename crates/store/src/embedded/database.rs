@@ -46,12 +46,18 @@ pub(super) struct Design {
 /// `CRC` and a letter.
 pub(super) const STATE: Design = Design {
     application_id: 0x4352_4353,
-    format: 1,
+    format: 2,
     shrinks: false,
-    migrations: &[(
-        "V1__documents_and_commits",
-        include_str!("../../migrations/state/V1__documents_and_commits.sql"),
-    )],
+    migrations: &[
+        (
+            "V1__documents_and_commits",
+            include_str!("../../migrations/state/V1__documents_and_commits.sql"),
+        ),
+        (
+            "V2__claims",
+            include_str!("../../migrations/state/V2__claims.sql"),
+        ),
+    ],
 };
 
 pub(super) const LEDGER: Design = Design {

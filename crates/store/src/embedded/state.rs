@@ -1,6 +1,7 @@
 //! The state file: documents and the chain of commits that made them.
 
 mod apply;
+mod claims;
 pub(super) mod rows;
 mod writer;
 
@@ -9,12 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use caracal_core::{CommitId, LogId, Position, Revision, ZoneId};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::readers::Readers;
 use super::worker::Worker;
 use super::{Embedded, OpenOptions, database, failure};
-use crate::{Commit, CommitError, CommitRecord, Snapshot, StateStore, StoreError};
+use crate::{
+    ClaimId, Claimed, Commit, CommitError, CommitRecord, Snapshot, StateStore, StoreError,
+};
+use claims::Claim;
 use writer::{Job, Writer};
 
 /// How many commits wait in memory; further ones wait in their callers.
@@ -119,6 +124,39 @@ impl StateStore for Embedded {
             .send(Job::Forget {
                 zone,
                 below,
+                limit,
+                answer,
+            })
+            .await?;
+        answered.await.map_err(|_| failure::unanswered())?
+    }
+
+    async fn claim(
+        &self,
+        zone: ZoneId,
+        id: ClaimId,
+        expires_at: Timestamp,
+    ) -> Result<Claimed, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        // Rounded up: a claim never ends too early.
+        let expires_at = expires_at.as_second().saturating_add(1);
+        let claim = Claim {
+            zone,
+            id,
+            expires_at,
+            answer,
+        };
+        self.state.writer.send(Job::Claim(claim)).await?;
+        answered.await.map_err(|_| failure::unanswered())?
+    }
+
+    async fn forget_claims(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let before = before.as_second();
+        self.state
+            .writer
+            .send(Job::ForgetClaims {
+                before,
                 limit,
                 answer,
             })

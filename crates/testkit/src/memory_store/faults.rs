@@ -19,6 +19,19 @@ pub enum CommitFault {
     Full,
 }
 
+/// How a claim fails.
+#[derive(Debug)]
+pub enum ClaimFault {
+    /// It fails with `Unavailable` and did not happen.
+    Before,
+    /// It happened and fails with `Unavailable`.
+    After,
+    /// It waits until it is let go, then happens.
+    Stall(Stalled),
+    /// It fails with a full disk.
+    Full,
+}
+
 /// How an append fails.
 #[derive(Debug)]
 pub enum AppendFault {
@@ -79,5 +92,6 @@ impl Default for Stalled {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) commits: VecDeque<CommitFault>,
+    pub(super) claims: VecDeque<ClaimFault>,
     pub(super) appends: VecDeque<AppendFault>,
 }

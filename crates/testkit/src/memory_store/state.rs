@@ -1,16 +1,19 @@
 //! The state store in memory.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use caracal_core::{CommitId, Kind, Position, Revision, Version, ZoneId};
 use caracal_store::{
-    Commit, CommitError, CommitRecord, Snapshot, StateStore, StoreError, Write, next_position,
+    ClaimId, Claimed, Commit, CommitError, CommitRecord, Snapshot, StateStore, StoreError, Write,
+    next_position,
 };
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{CommitFault, Disk, MemoryStore, Zone, lock, unavailable};
+use super::{ClaimFault, CommitFault, Disk, MemoryStore, Zone, lock, unavailable};
 
 #[async_trait]
 impl StateStore for MemoryStore {
@@ -95,6 +98,48 @@ impl StateStore for MemoryStore {
             .take(limit)
             .cloned()
             .collect())
+    }
+
+    async fn claim(
+        &self,
+        zone: ZoneId,
+        id: ClaimId,
+        expires_at: Timestamp,
+    ) -> Result<Claimed, StoreError> {
+        let fault = lock(&self.faults).claims.pop_front();
+        match &fault {
+            Some(ClaimFault::Before) => return Err(unavailable("failed on demand, before")),
+            Some(ClaimFault::Full) => return Err(StoreError::Full),
+            Some(ClaimFault::Stall(stalled)) => stalled.hold().await,
+            Some(ClaimFault::After) | None => {}
+        }
+        let claimed = match self.state()?.claims.entry((zone, id)) {
+            Entry::Occupied(_) => Claimed::Before,
+            Entry::Vacant(free) => {
+                free.insert(expires_at);
+                Claimed::Now
+            }
+        };
+        match fault {
+            Some(ClaimFault::After) => Err(unavailable("failed on demand, after")),
+            _ => Ok(claimed),
+        }
+    }
+
+    async fn forget_claims(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut disk = self.state()?;
+        let mut ended: Vec<_> = disk
+            .claims
+            .iter()
+            .filter(|(_, expires_at)| **expires_at < before)
+            .map(|(claim, expires_at)| (*expires_at, *claim))
+            .collect();
+        ended.sort_by_key(|(expires_at, _)| *expires_at);
+        ended.truncate(limit);
+        for (_, claim) in &ended {
+            disk.claims.remove(claim);
+        }
+        Ok(ended.len())
     }
 
     fn watch(&self) -> mpsc::UnboundedReceiver<CommitRecord> {

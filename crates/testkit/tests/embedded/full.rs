@@ -2,7 +2,8 @@
 
 use caracal_core::{Document, ZoneId};
 use caracal_store::{
-    Commit, CommitError, Embedded, EvidenceStore, OpenOptions, StateStore, StoreError, Write,
+    ClaimId, Claimed, Commit, CommitError, Embedded, EvidenceStore, OpenOptions, StateStore,
+    StoreError, Write,
 };
 use caracal_testkit::conformance::{Ids, TestLog, document, event};
 
@@ -108,5 +109,38 @@ async fn leaves_that_do_not_fit_are_refused_and_their_log_goes_on() {
     assert_eq!(
         store.read(log.id, 0, usize::MAX).await.unwrap().len() as u64,
         kept + 1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_do_not_fit_are_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = limited(dir.path());
+    let (zone, end) = (
+        Ids::zone(),
+        jiff::Timestamp::from_second(1_700_000_000).unwrap(),
+    );
+    let id = |n: u32| ClaimId(caracal_crypto::sha256(&n.to_be_bytes()));
+    let mut kept = 0;
+    loop {
+        match store.claim(zone, id(kept), end).await {
+            Ok(claimed) => assert_eq!(claimed, Claimed::Now),
+            Err(StoreError::Full) => break,
+            Err(error) => panic!("{error:?}"),
+        }
+        kept += 1;
+    }
+    assert!(kept > 0);
+    // What was claimed stays so, and the room of what has ended can be used again.
+    let first = store.claim(zone, id(0), end).await.unwrap();
+    assert_eq!(first, Claimed::Before);
+    let later = jiff::Timestamp::from_second(1_700_000_010).unwrap();
+    assert_eq!(
+        store.forget_claims(later, usize::MAX).await.unwrap(),
+        kept as usize
+    );
+    assert_eq!(
+        store.claim(zone, id(kept), end).await.unwrap(),
+        Claimed::Now
     );
 }

@@ -72,7 +72,7 @@ fn an_empty_file_is_a_new_store() {
 
 #[test]
 fn a_newer_file_is_refused() {
-    for (file, format) in [("state.db", 1), ("ledger.db", 2)] {
+    for (file, format) in [("state.db", 2), ("ledger.db", 2)] {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path()));
         Connection::open(dir.path().join(file))

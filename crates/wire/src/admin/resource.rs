@@ -75,6 +75,10 @@ pub struct ResourceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(optional|required)$")]
     pub dpop: Option<String>,
+    /// True: what a call goes by is good once: the proof of a mandate that is bound to a key, else
+    /// the mandate itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_use: bool,
     /// Whether `Cookie` and `Set-Cookie` go through. Default `drop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(drop|pass)$")]
@@ -138,6 +142,9 @@ pub struct ResourceView {
     /// See [`ResourceBody::dpop`].
     #[serde(default = "optional")]
     pub dpop: String,
+    /// See [`ResourceBody::single_use`].
+    #[serde(default)]
+    pub single_use: bool,
     /// See [`ResourceBody::cookies`].
     pub cookies: String,
     /// See [`ResourceBody::encoded_slashes`].
@@ -175,6 +182,7 @@ impl From<ResourceView> for ResourceBody {
             upstream_protocol: Some(view.upstream_protocol),
             mandate_in: view.mandate_in,
             dpop: Some(view.dpop),
+            single_use: view.single_use,
             cookies: Some(view.cookies),
             encoded_slashes: Some(view.encoded_slashes),
             response_timeout_seconds: Some(view.response_timeout_seconds),

@@ -49,6 +49,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Proofs of a client's key, by door and result: `accepted`, `nonce` (a fresh one was asked for), `invalid`, `replayed`, `no_room`.",
     ),
     (
+        "caracal_claims_total",
+        "Calls on resources with `single_use`, by result: `claimed`, `replayed`, `failed` (it could not be written; the call was refused).",
+    ),
+    (
         "caracal_client_assertions_total",
         "Assertions of clients (`private_key_jwt`), by result: `accepted`, or what was wrong with them.",
     ),

@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::apply::{Made, apply};
+use super::claims::{self, Claim, claim_batch};
 use super::{Watchers, rows};
 use crate::embedded::meters::meters;
 use crate::embedded::number::signed;
@@ -15,7 +16,7 @@ use crate::embedded::step::{Step, StepHook};
 use crate::embedded::worker::Inbox;
 use crate::{Commit, CommitError, StoreError};
 
-/// How many commits share one synced transaction at most.
+/// How many commits, and how many claims, share one synced transaction at most.
 const BATCH: usize = 256;
 
 type CommitAnswer = oneshot::Sender<Result<Position, CommitError>>;
@@ -36,6 +37,12 @@ pub(super) enum Job {
     StartLog {
         log: LogId,
         answer: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Claim(Claim),
+    ForgetClaims {
+        before: i64,
+        limit: usize,
+        answer: oneshot::Sender<Result<usize, StoreError>>,
     },
     Forget {
         zone: ZoneId,
@@ -71,6 +78,7 @@ impl Writer {
     pub(super) fn run(mut self, mut inbox: Inbox<Job>) {
         let mut jobs = Vec::with_capacity(BATCH);
         let mut batch = VecDeque::with_capacity(BATCH);
+        let mut claimed = Vec::with_capacity(BATCH);
         while inbox.take(&mut jobs, BATCH) {
             for job in jobs.drain(..) {
                 match job {
@@ -84,6 +92,14 @@ impl Writer {
                         self.commit_batch(&mut batch);
                         let _ = answer.send(self.start_log(log));
                     }
+                    Job::Claim(claim) => claimed.push(claim),
+                    Job::ForgetClaims {
+                        before,
+                        limit,
+                        answer,
+                    } => {
+                        let _ = answer.send(claims::forget(&self.connection, before, limit));
+                    }
                     Job::Forget {
                         zone,
                         below,
@@ -96,6 +112,8 @@ impl Writer {
                 }
             }
             self.commit_batch(&mut batch);
+            // On their own, so that neither can fail the other.
+            claim_batch(&mut self.connection, &mut claimed);
         }
     }
 
