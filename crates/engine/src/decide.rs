@@ -9,7 +9,7 @@ use caracal_policy::{
 use jiff::Timestamp;
 
 use crate::meters::meters;
-use crate::path::{AuthorityPath, Link};
+use crate::path::{AuthorityPath, Link, Stretch};
 
 /// A question about a whole path.
 pub(crate) struct PathQuestion<'q> {
@@ -31,14 +31,25 @@ pub(crate) fn ask_path(
     path: &AuthorityPath,
     question: &PathQuestion<'_>,
 ) -> Answer {
+    ask_stretch(policy, path.whole(), question).0
+}
+
+/// The same for a part of a path; with how many questions it took.
+pub(crate) fn ask_stretch(
+    policy: &CompiledPolicy,
+    path: Stretch<'_>,
+    question: &PathQuestion<'_>,
+) -> (Answer, u64) {
+    let mut asked = 1;
     let mut answer = policy.ask(&question.about(path, path.root()));
     if matches!(answer.effect, Effect::Deny(_)) {
-        return answer;
+        return (answer, asked);
     }
     for link in path.below() {
+        asked += 1;
         let forbids = policy.ask_forbids(&question.about(path, link));
         match forbids.effect {
-            Effect::Deny(_) => return forbids,
+            Effect::Deny(_) => return (forbids, asked),
             Effect::Hold => answer.effect = Effect::Hold,
             Effect::Allow => {}
         }
@@ -47,11 +58,11 @@ pub(crate) fn ask_path(
         let approval = &mut answer.obligations.approval;
         *approval = (*approval).max(forbids.obligations.approval);
     }
-    answer
+    (answer, asked)
 }
 
 impl<'q> PathQuestion<'q> {
-    fn about<'a>(&self, path: &'a AuthorityPath, link: &'a Link) -> Question<'a>
+    fn about<'a>(&self, path: Stretch<'a>, link: &'a Link) -> Question<'a>
     where
         'q: 'a,
     {
@@ -62,9 +73,9 @@ impl<'q> PathQuestion<'q> {
                 labels: last.labels(),
             })
         });
-        let delegation = path.delegations.last().map(|held| DelegationView {
-            id: held.value.id,
-            depth: held.value.depth,
+        let delegation = path.last_delegation().map(|held| DelegationView {
+            id: held.id,
+            depth: held.depth,
         });
         Question {
             phase: self.phase,

@@ -62,6 +62,10 @@ pub(crate) struct Inner {
     /// Woken when there is something to seal again.
     pub(crate) to_reseal: tokio::sync::Notify,
     pub(crate) master_key_turn: tokio::sync::Mutex<()>,
+    /// Questions to policy for mandates, sessions and delegations.
+    pub(crate) questions: std::sync::atomic::AtomicU64,
+    /// Held by the request that keeps a processor busy.
+    pub(crate) long_work: tokio::sync::Semaphore,
 }
 
 impl Engine {

@@ -1,5 +1,6 @@
 //! How much there is of everything, for monitoring.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caracal_core::ZoneId;
@@ -27,6 +28,8 @@ pub struct Figures {
     /// Active and lifted revocations that are still remembered.
     pub revocations: usize,
     pub api_tokens: usize,
+    /// How often policy was asked for mandates, sessions and delegations since the start.
+    pub policy_questions: u64,
     /// Calls that are going on.
     pub live_calls: usize,
     /// Mandates in the cache of verified ones.
@@ -45,6 +48,7 @@ impl Engine {
         let now = self.now();
         let mut figures = Figures {
             is_ready: self.is_ready(),
+            policy_questions: self.0.questions.load(Ordering::Relaxed),
             cached_mandates: self.0.verified.entry_count(),
             ..Figures::default()
         };

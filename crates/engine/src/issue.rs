@@ -1,5 +1,6 @@
 //! Issuing a mandate: the first phase of policy.
 
+mod asking;
 mod denied;
 mod digest;
 mod granted;
@@ -12,8 +13,10 @@ mod wanted;
 
 use caracal_core::MandateId;
 
+use crate::questions::{AT_ONCE, MAX_QUESTIONS};
 use crate::{Engine, IssueError};
 
+use asking::Asking;
 use denied::Denied;
 pub(crate) use granted::Granted;
 pub use request::{IssueRequest, IssuedMandate};
@@ -47,13 +50,28 @@ impl Engine {
                 .issue_session_mandate(&caller, session, request.ttl_seconds, &request.request_id)
                 .await;
         }
-        match self.decide_issue(&caller, &request, opened.as_ref(), mandate, now) {
+        let decide = |most| {
+            let mut questions = self.questions(most);
+            let source = opened.as_ref();
+            self.decide_issue(&caller, &request, source, mandate, now, &mut questions)
+        };
+        let decided = match decide(AT_ONCE) {
+            // Boxed, so that those who ask little do not carry its weight.
+            Err(denied) if denied.is_heavy => {
+                let turn = Box::pin(self.turn_for(MAX_QUESTIONS)).await?;
+                turn.run(|| decide(MAX_QUESTIONS))
+            }
+            decided => decided,
+        };
+        match decided {
             Ok(granted) => {
                 self.use_grant(&caller, &request, mandate, now, granted)
                     .await
             }
             Err(denied) => {
-                let Denied { error, asked, held } = denied;
+                let Denied {
+                    error, asked, held, ..
+                } = denied;
                 let error = match held {
                     Some(held) => self.hold_issue(&caller, &request, &held, &asked).await,
                     None => error,

@@ -55,6 +55,7 @@ mod policies;
 mod proof;
 mod provider_seal;
 mod providers;
+mod questions;
 mod record;
 mod refusal;
 mod refusals;
@@ -113,11 +114,12 @@ pub use metrics_page::{
     METRICS_MEDIA_TYPE, MetricsReader, MetricsRefusal, MetricsSource, MetricsWriter, OnThisMachine,
 };
 pub use operator::Operator;
-pub use path::{MAX_DELEGATION_DEPTH, MAX_SESSION_DEPTH};
+pub use path::{MAX_DELEGATION_DEPTH, MAX_PATH_SESSIONS, MAX_SESSION_DEPTH};
 pub use permit::{Outcome, Permit};
 pub use plan::{AppliedChange, ChangedObject, SecretChange};
 pub use policies::{ExplainRequest, ExplainedRequest};
 pub use proof::{PresentedAs, PresentedProof};
+pub use questions::{MAX_AUTHORITY_QUESTIONS, MAX_QUESTIONS};
 pub use refusal::Refusal;
 pub use refusals::RefusedAt;
 pub use resource_entry::{ResourceEntry, Upstream};

@@ -2,10 +2,10 @@
 
 use caracal_core::{Authority, Enforcement, Resource};
 use caracal_policy::{Effect, Phase};
-use jiff::Timestamp;
 
-use crate::decide::{PathQuestion, ask_path};
+use crate::decide::PathQuestion;
 use crate::path::AuthorityPath;
+use crate::questions::Questions;
 use crate::view::ZoneView;
 use crate::{Engine, IssueError};
 
@@ -17,8 +17,9 @@ impl Engine {
         view: &ZoneView,
         path: &AuthorityPath,
         slice: &Authority,
-        now: Timestamp,
+        questions: &mut Questions<'_>,
     ) -> Result<(), IssueError> {
+        questions.take(slice.iter().count() * path.len())?;
         for (identifier, scope) in slice.iter() {
             let resource = view.resources.find(identifier.name().as_str());
             let resource = &resource
@@ -31,7 +32,7 @@ impl Engine {
                     "`{identifier}` does not declare `{scope}`"
                 )));
             }
-            if !may_have(view, path, resource, scope.as_str(), now) {
+            if !self.may_have(view, path, resource, scope.as_str(), questions) {
                 return Err(IssueError::NotNarrower {
                     resource: identifier.clone(),
                     scope: scope.clone(),
@@ -40,35 +41,36 @@ impl Engine {
         }
         Ok(())
     }
-}
 
-/// True when nothing on a path takes a scope away, and policy would let it be minted, now or
-/// once a person approves.
-pub(crate) fn may_have(
-    view: &ZoneView,
-    path: &AuthorityPath,
-    resource: &Resource,
-    scope: &str,
-    now: Timestamp,
-) -> bool {
-    if !path.allows(resource, scope) {
-        return false;
+    /// True when nothing on a path takes a scope away, and policy would let it be minted, now or
+    /// once a person approves.
+    pub(crate) fn may_have(
+        &self,
+        view: &ZoneView,
+        path: &AuthorityPath,
+        resource: &Resource,
+        scope: &str,
+        questions: &mut Questions<'_>,
+    ) -> bool {
+        if !path.allows(resource, scope) {
+            return false;
+        }
+        let Some(policy) = &view.policy else {
+            return false;
+        };
+        let identifier = resource.identifier();
+        let question = PathQuestion {
+            phase: Phase::Mint,
+            action: scope,
+            resource: &identifier,
+            now: self.now(),
+            // A service that asks for the exact action may be told yes later.
+            enforcement: Enforcement::Gateway,
+            request: None,
+            approval: None,
+            actor: None,
+        };
+        let effect = questions.ask(policy, path.whole(), &question).effect;
+        !matches!(effect, Effect::Deny(_))
     }
-    let Some(policy) = &view.policy else {
-        return false;
-    };
-    let identifier = resource.identifier();
-    let question = PathQuestion {
-        phase: Phase::Mint,
-        action: scope,
-        resource: &identifier,
-        now,
-        // A service that asks for the exact action may be told yes later.
-        enforcement: Enforcement::Gateway,
-        request: None,
-        approval: None,
-        actor: None,
-    };
-    let effect = ask_path(policy, path, &question).effect;
-    !matches!(effect, Effect::Deny(_))
 }

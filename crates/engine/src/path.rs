@@ -4,22 +4,25 @@
 //! Every link must be alive, and every narrowing on the way holds. Permits are asked as the root;
 //! what is forbidden to any link is forbidden to all.
 
+mod resolve;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, Application, Authority, Delegation, DelegationId, DelegationStatus, Label, Resource,
-    Revision, Session, SessionId, SessionStatus, SubjectId,
+    Anchor, Application, Authority, Delegation, DelegationId, Label, Resource, Revision, Session,
+    SessionId, SubjectId,
 };
 use jiff::Timestamp;
 
-use crate::leases::Leases;
 use crate::view::{Stored, ZoneView};
 
 /// The most sessions above one.
 pub const MAX_SESSION_DEPTH: u32 = 16;
 /// The most delegations of one path.
 pub const MAX_DELEGATION_DEPTH: u32 = 8;
+/// The most sessions of one path: each may forbid, and is asked for every scope.
+pub const MAX_PATH_SESSIONS: usize = 32;
 
 /// What no session has.
 static NO_LABELS: BTreeSet<Label> = BTreeSet::new();
@@ -63,9 +66,11 @@ pub(crate) enum Broken {
     NotReceiver(DelegationId),
     /// Nobody has accepted it.
     NotAccepted(DelegationId),
+    /// The path to its receiver has more than [`MAX_PATH_SESSIONS`].
+    TooLong(DelegationId),
 }
 
-/// A whole path. It has at least one link.
+/// A whole path. It has at least one link, and each session once.
 pub(crate) struct AuthorityPath {
     root: Link,
     /// What comes after the root, in order; with the parents of receivers.
@@ -74,6 +79,49 @@ pub(crate) struct AuthorityPath {
     pub(crate) delegations: Vec<Arc<Stored<Delegation>>>,
     /// How many links from the root on narrow by their own authority: the lender's lineage.
     narrowing_links: usize,
+    /// How many links there are before each delegation.
+    before: Vec<usize>,
+}
+
+/// A path from its root on, up to somewhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Stretch<'p> {
+    root: &'p Link,
+    below: &'p [Link],
+    delegations: &'p [Arc<Stored<Delegation>>],
+}
+
+impl<'p> Stretch<'p> {
+    /// Whom permits are asked about.
+    pub(crate) fn root(self) -> &'p Link {
+        self.root
+    }
+
+    /// Who forbids are asked about, besides the root.
+    pub(crate) fn below(self) -> &'p [Link] {
+        self.below
+    }
+
+    /// Who acts.
+    pub(crate) fn last(self) -> &'p Link {
+        self.below.last().unwrap_or(self.root)
+    }
+
+    pub(crate) fn last_delegation(self) -> Option<&'p Delegation> {
+        self.delegations.last().map(|held| &held.value)
+    }
+
+    /// How many sessions it has.
+    pub(crate) fn len(self) -> usize {
+        1 + self.below.len()
+    }
+}
+
+/// A delegation from one application to another.
+pub(crate) struct Crossing<'p> {
+    /// The path that it is taken from.
+    pub(crate) lender: Stretch<'p>,
+    pub(crate) receiver: &'p Link,
 }
 
 impl AuthorityPath {
@@ -91,48 +139,8 @@ impl AuthorityPath {
             below: Vec::new(),
             delegations: Vec::new(),
             narrowing_links: 1,
+            before: Vec::new(),
         }
-    }
-
-    /// The path to a session: by its own root, or by a delegation into it.
-    pub(crate) fn resolve(
-        view: &ZoneView,
-        leases: &Leases,
-        now: Timestamp,
-        session: SessionId,
-        by: Option<DelegationId>,
-    ) -> Result<Self, Broken> {
-        let delegations = delegations_to(view, session, by)?;
-        let start = delegations
-            .first()
-            .map_or(session, |first| first.value.from);
-        let mut links = lineage(view, start)?;
-        let narrowing_links = links.len();
-        for delegation in &delegations {
-            check_delegation(view, now, delegation)?;
-            if let Some(receiver) = delegation.value.receiver {
-                links.extend(lineage(view, receiver)?);
-            }
-        }
-        for link in &links {
-            check_link(view, leases, now, link)?;
-        }
-        // What is dead is dead, also below what is only suspended.
-        let suspended = |link: &&Link| {
-            let stored = link.stored.as_ref();
-            stored.is_some_and(|s| s.value.status == SessionStatus::Suspended)
-        };
-        if let Some(link) = links.iter().find(suspended) {
-            return Err(Broken::Suspended(link.session));
-        }
-        let mut links = links.into_iter();
-        let root = links.next().ok_or(Broken::Dead(Anchor::Session(session)))?;
-        Ok(Self {
-            root,
-            below: links.collect(),
-            delegations,
-            narrowing_links,
-        })
     }
 
     /// Every link, root first.
@@ -150,9 +158,34 @@ impl AuthorityPath {
         self.below.last().unwrap_or(&self.root)
     }
 
-    /// Who forbids are asked about, besides the root.
-    pub(crate) fn below(&self) -> &[Link] {
-        &self.below
+    /// How many sessions it has.
+    pub(crate) fn len(&self) -> usize {
+        1 + self.below.len()
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> Stretch<'_> {
+        Stretch {
+            root: &self.root,
+            below: &self.below,
+            delegations: &self.delegations,
+        }
+    }
+
+    /// The delegations on it that lend to another application.
+    pub(crate) fn crossings(&self) -> impl Iterator<Item = Crossing<'_>> {
+        let ends = self.before.iter().skip(1).copied().chain([self.len()]);
+        let lent = self.delegations.iter().zip(&self.before).zip(ends);
+        lent.enumerate().filter_map(|(n, ((held, before), end))| {
+            let lender = Stretch {
+                root: &self.root,
+                below: self.below.get(..before.checked_sub(1)?)?,
+                delegations: self.delegations.get(..n)?,
+            };
+            let receiver = self.below.get(end.checked_sub(2)?)?;
+            let crosses = receiver.application.value.id != held.value.from_application;
+            crosses.then_some(Crossing { lender, receiver })
+        })
     }
 
     /// True when nothing on the way takes the scope away. A narrowing that is older than the
@@ -173,6 +206,11 @@ impl AuthorityPath {
         });
         let lent = self.delegations.iter().map(|held| &held.value);
         of_sessions.chain(lent.map(|lent| (lent.created_at, &lent.authority)))
+    }
+
+    /// The narrowing that nothing beyond is allowed by.
+    pub(crate) fn last_narrowing(&self) -> Option<&Authority> {
+        self.narrowings().last().map(|(_, authority)| authority)
     }
 
     /// When the first thing on the way ends.
@@ -226,102 +264,6 @@ impl AuthorityPath {
     pub(crate) fn delegation_ids(&self) -> Vec<DelegationId> {
         self.delegations.iter().map(|held| held.value.id).collect()
     }
-}
-
-/// The delegations that lead to a session, root first.
-fn delegations_to(
-    view: &ZoneView,
-    session: SessionId,
-    by: Option<DelegationId>,
-) -> Result<Vec<Arc<Stored<Delegation>>>, Broken> {
-    let mut delegations = Vec::new();
-    let mut receiver = session;
-    let mut next = by;
-    while let Some(id) = next {
-        let held = view
-            .delegations
-            .find(id)
-            .ok_or(Broken::Dead(Anchor::Delegation(id)))?;
-        match (held.value.status, held.value.receiver) {
-            (DelegationStatus::Active, Some(found)) if found == receiver => {}
-            (DelegationStatus::Active, _) => return Err(Broken::NotReceiver(id)),
-            (DelegationStatus::Offered, _) => return Err(Broken::NotAccepted(id)),
-        }
-        receiver = held.value.from;
-        next = held.value.via;
-        delegations.push(Arc::clone(held));
-        if delegations.len() > MAX_DELEGATION_DEPTH as usize {
-            return Err(Broken::Dead(Anchor::Delegation(id)));
-        }
-    }
-    delegations.reverse();
-    Ok(delegations)
-}
-
-/// A session with everything above it, root first.
-fn lineage(view: &ZoneView, session: SessionId) -> Result<Vec<Link>, Broken> {
-    let mut links = Vec::new();
-    let mut next = Some(session);
-    while let Some(id) = next {
-        let gone = Broken::Dead(Anchor::Session(id));
-        let stored = view.sessions.find(id).ok_or(gone)?;
-        let application = view
-            .applications
-            .find_by_id(stored.value.application.uuid())
-            .ok_or(Broken::Dead(Anchor::Application(stored.value.application)))?;
-        next = stored.value.parent;
-        links.push(Link {
-            application: Arc::clone(application),
-            session: id,
-            stored: Some(Arc::clone(stored)),
-        });
-        if links.len() > MAX_SESSION_DEPTH as usize + 1 {
-            return Err(gone);
-        }
-    }
-    links.reverse();
-    Ok(links)
-}
-
-fn check_link(view: &ZoneView, leases: &Leases, now: Timestamp, link: &Link) -> Result<(), Broken> {
-    let Some(stored) = &link.stored else {
-        return Ok(());
-    };
-    let session = &stored.value;
-    let anchor = Anchor::Session(session.id);
-    for anchor in [
-        Some(Anchor::Zone(view.zone.value.id)),
-        Some(Anchor::Application(session.application)),
-        Some(anchor),
-        session.subject.map(Anchor::Subject),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        if view.revokes(anchor, session.decided_on) {
-            return Err(Broken::Dead(anchor));
-        }
-    }
-    if !session.is_alive(now) || leases.has_lapsed(session, now) {
-        return Err(Broken::Expired(anchor));
-    }
-    Ok(())
-}
-
-fn check_delegation(
-    view: &ZoneView,
-    now: Timestamp,
-    held: &Stored<Delegation>,
-) -> Result<(), Broken> {
-    let delegation = &held.value;
-    let anchor = Anchor::Delegation(delegation.id);
-    if view.revokes(anchor, delegation.decided_on) {
-        return Err(Broken::Dead(anchor));
-    }
-    if now >= delegation.expires_at {
-        return Err(Broken::Expired(anchor));
-    }
-    Ok(())
 }
 
 /// True when a revocation of something that a session stands on ends it, whatever its time.

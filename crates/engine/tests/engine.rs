@@ -25,6 +25,7 @@ mod engine {
     mod policies;
     mod proofs;
     mod providers;
+    mod questions;
     mod refusals;
     mod retention;
     mod revocation;

@@ -63,7 +63,10 @@ pub(super) async fn authority(
     Reading(admin): Reading,
 ) -> Result<Json<SessionAuthorityView>, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let paths = api.engine().session_paths(zone, &admin, id(&session)?)?;
+    let paths = api
+        .engine()
+        .session_paths(zone, &admin, id(&session)?)
+        .await?;
     let paths = paths.into_iter().map(|path| SessionPathView {
         delegation: path.delegation.map(|id| id.to_string()),
         sessions: path.sessions.iter().map(ToString::to_string).collect(),
@@ -88,7 +91,7 @@ pub(super) async fn blast_radius(
     let session = id(&session)?;
     api.engine().find_session(zone, &admin, session)?;
     let anchor = Anchor::Session(session);
-    let radius = api.engine().blast_radius(zone, &admin, anchor)?;
+    let radius = api.engine().blast_radius(zone, &admin, anchor).await?;
     Ok(Json(BlastRadiusView {
         sessions: radius.sessions.iter().map(ToString::to_string).collect(),
         delegations: radius.delegations.iter().map(ToString::to_string).collect(),

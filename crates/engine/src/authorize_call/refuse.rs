@@ -78,7 +78,7 @@ pub(super) fn broken_path(opened: &OpenedMandate, broken: Broken) -> Refusal {
         )
         .hint("resume it, or wait until somebody does"),
         Broken::Dead(anchor) | Broken::Expired(anchor) => revoked(opened, anchor),
-        Broken::NotReceiver(id) | Broken::NotAccepted(id) => {
+        Broken::NotReceiver(id) | Broken::NotAccepted(id) | Broken::TooLong(id) => {
             revoked(opened, Anchor::Delegation(id))
         }
     }

@@ -4,10 +4,12 @@ use caracal_core::{
     Delegation, DelegationId, DelegationStatus, EventType, Kind, Receiver, SessionId,
 };
 
-use super::create::{check_borrowed, read_path};
+use super::Lending;
+use super::create::{check_borrowed, check_length, read_path};
 use crate::caller::Caller;
 use crate::change::Change;
-use crate::path::AuthorityPath;
+use crate::path::{AuthorityPath, MAX_PATH_SESSIONS};
+use crate::questions::MAX_QUESTIONS;
 use crate::view::ZoneView;
 use crate::{CallerCredentials, Engine, IssueError};
 
@@ -26,8 +28,11 @@ impl Engine {
     ) -> Result<Delegation, IssueError> {
         let caller = self.authenticate_caller(credentials, key).await?;
         let admin = caller.admin(request_id);
+        let held = caller.view.delegations.find(id);
+        let lent = held.map_or(0, |held| held.value.authority.resources().count());
+        let turn = self.turn_for(lent * MAX_PATH_SESSIONS).await?;
         let accepted = self.write_as(caller.zone(), &admin, |view| {
-            self.plan_acceptance(view, &caller, id, session, request_id)
+            turn.run(|| self.plan_acceptance(view, &caller, id, session, request_id))
         });
         match accepted.await {
             Ok(delegation) => Ok(delegation),
@@ -85,7 +90,15 @@ impl Engine {
             return Err(IssueError::conflict("delegation_cycle", why));
         }
         check_borrowed(view, session)?;
-        self.ask_to_lend(view, &path, &delegation.authority, &application.value, now)?;
+        check_length(view, &path, session)?;
+        let lending = Lending {
+            lender: path.whole(),
+            receiver: &application.value,
+            labels: &receiver.value.labels,
+            now,
+        };
+        let mut questions = self.questions(MAX_QUESTIONS);
+        self.ask_to_lend(view, &lending, &delegation.authority, &mut questions)?;
         let mut accepted = delegation.clone();
         accepted.receiver = Some(session);
         accepted.status = DelegationStatus::Active;

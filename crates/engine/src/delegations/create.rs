@@ -1,19 +1,22 @@
 //! Lending a slice of a session's authority.
 
-use caracal_core::{
-    Application, Authority, Delegation, DelegationId, DelegationStatus, Enforcement, EventType,
-    Kind, Receiver, SessionId, Version,
-};
-use caracal_policy::{Actor, Effect, Phase};
-use caracal_store::Read;
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{DEFAULT_DELEGATION_SECONDS, MAX_BORROWED, MAX_LENT};
+use caracal_core::{
+    Application, Authority, Delegation, DelegationId, DelegationStatus, EventType, Kind, Receiver,
+    SessionId, Version,
+};
+use caracal_store::Read;
+use jiff::SignedDuration;
+
+use super::{DEFAULT_DELEGATION_SECONDS, Lending, MAX_BORROWED, MAX_LENT, MAX_TRIED};
 use crate::caller::Caller;
 use crate::change::Change;
-use crate::decide::{PathQuestion, ask_path, reason_text};
-use crate::path::{AuthorityPath, MAX_DELEGATION_DEPTH};
-use crate::view::ZoneView;
+use crate::decide::Asked;
+use crate::path::{AuthorityPath, MAX_DELEGATION_DEPTH, MAX_PATH_SESSIONS};
+use crate::questions::{MAX_QUESTIONS, Questions};
+use crate::view::{Stored, ZoneView};
 use crate::{CallerCredentials, Engine, Idempotency, IssueError};
 
 /// A request to lend.
@@ -54,8 +57,9 @@ impl Engine {
         let caller = self.authenticate_caller(credentials, key).await?;
         let mut admin = caller.admin(&request.request_id);
         admin.idempotency = request.idempotency.clone();
+        let turn = self.turn_for(weight(&caller.view, &request)).await?;
         let created = self.write_as(caller.zone(), &admin, |view| {
-            self.plan_delegation(view, &caller, &request)
+            turn.run(|| self.plan_delegation(view, &caller, &request))
         });
         match created.await {
             Ok(delegation) => Ok(delegation),
@@ -79,7 +83,8 @@ impl Engine {
         caller.session_named(Some(request.from))?;
         let from = caller.own_session(view, request.from)?;
         let receiver = receiver_of(view, request)?;
-        let path = self.lending_path(view, caller, request, now)?;
+        let mut questions = self.questions(MAX_QUESTIONS);
+        let path = self.lending_path(view, caller, request, &mut questions)?;
         check_depth(&path, request)?;
         if let Some(session) = receiver.session
             && path.links().any(|link| link.session == session)
@@ -88,7 +93,18 @@ impl Engine {
             return Err(IssueError::conflict("delegation_cycle", why));
         }
         check_fan_out(view, request, receiver.session)?;
-        self.ask_to_lend(view, &path, &request.authority, receiver.application, now)?;
+        if let Some(session) = receiver.session {
+            check_length(view, &path, session)?;
+        }
+        let none = BTreeSet::new();
+        let session = receiver.session.and_then(|id| view.sessions.find(id));
+        let lending = Lending {
+            lender: path.whole(),
+            receiver: receiver.application,
+            labels: session.map_or(&none, |held| &held.value.labels),
+            now,
+        };
+        self.ask_to_lend(view, &lending, &request.authority, &mut questions)?;
         let within = receiver.application.id == caller.application;
         let is_active = within && receiver.session.is_some();
         let wanted = request.ttl_seconds.unwrap_or(DEFAULT_DELEGATION_SECONDS);
@@ -152,93 +168,76 @@ impl Engine {
         view: &ZoneView,
         caller: &Caller,
         request: &CreateDelegation,
-        now: Timestamp,
+        questions: &mut Questions<'_>,
     ) -> Result<AuthorityPath, IssueError> {
         let slice = &request.authority;
         if request.via.is_some() {
             let path = self.path_of(caller, view, request.from, request.via)?;
-            self.check_narrower(view, &path, slice, now)?;
+            self.check_narrower(view, &path, slice, questions)?;
             return Ok(path);
         }
         let own = self.path_of(caller, view, request.from, None)?;
-        let Err(error) = self.check_narrower(view, &own, slice, now) else {
+        let Err(error) = self.check_narrower(view, &own, slice, questions) else {
             return Ok(own);
         };
-        let mut fitting = view
-            .delegations
-            .borrowed_by(request.from)
-            .filter_map(|held| {
-                let path = self
-                    .path_of(caller, view, request.from, Some(held.value.id))
-                    .ok()?;
-                self.check_narrower(view, &path, slice, now).ok()?;
-                Some(path)
-            });
-        match (fitting.next(), fitting.next()) {
-            (None, _) => Err(error),
-            (Some(only), None) => Ok(only),
-            (Some(first), Some(second)) => {
-                let ids = [&first, &second].map(|path| {
-                    let last = path.delegations.last();
-                    last.map_or_else(String::new, |held| format!("`{}`", held.value.id))
-                });
-                let why = format!("say by which delegation: {} and others do", ids.join(", "));
-                Err(IssueError::InvalidTarget(why))
+        let mut only: Option<AuthorityPath> = None;
+        for (tried, held) in borrowed_for(view, request).enumerate() {
+            let id = held.value.id;
+            let say_which = |ids: String| {
+                let why = format!("say by which delegation with `via`: {ids} and others may do");
+                IssueError::InvalidTarget(why)
+            };
+            if tried >= MAX_TRIED {
+                return Err(say_which(format!("`{id}`")));
+            }
+            let Ok(path) = self.path_of(caller, view, request.from, Some(id)) else {
+                continue;
+            };
+            match self.check_narrower(view, &path, slice, questions) {
+                Ok(()) => {}
+                // Whoever may not ask that much says which.
+                Err(IssueError::InvalidRequest(_)) => return Err(say_which(format!("`{id}`"))),
+                Err(_) => continue,
+            }
+            if let Some(first) = only.replace(path) {
+                let first = first.delegation_ids().last().map(|id| format!("`{id}`, "));
+                return Err(say_which(format!("{}`{id}`", first.unwrap_or_default())));
             }
         }
+        only.ok_or(error)
     }
 
     /// Across applications policy is asked whether the root lends each resource.
-    pub(crate) fn ask_to_lend(
+    pub(super) fn ask_to_lend(
         &self,
         view: &ZoneView,
-        path: &AuthorityPath,
+        lending: &Lending<'_>,
         authority: &Authority,
-        receiver: &Application,
-        now: Timestamp,
+        questions: &mut Questions<'_>,
     ) -> Result<(), IssueError> {
-        if path.last().application.value.id == receiver.id {
+        if lending.is_within() {
             return Ok(());
         }
-        let Some(policy) = &view.policy else {
-            return Err(IssueError::denied(
-                "policy",
-                "no policy is active in this zone",
-            ));
-        };
-        let none = std::collections::BTreeSet::new();
-        for identifier in authority.resources() {
-            let question = PathQuestion {
-                phase: Phase::Mint,
-                action: "caracal:lend",
-                resource: identifier,
-                now,
-                enforcement: Enforcement::Gateway,
-                request: None,
-                approval: None,
-                actor: Some(Actor {
-                    application: &receiver.name,
-                    labels: &none,
-                }),
-            };
-            match ask_path(policy, path, &question).effect {
-                Effect::Allow => {}
-                Effect::Hold => {
-                    let why = format!("lending `{identifier}` needs an approval");
-                    return Err(IssueError::denied("approval", why));
-                }
-                Effect::Deny(reason) => {
-                    let why = format!(
-                        "{} to lend `{identifier}` to `{}`",
-                        reason_text(reason),
-                        receiver.name
-                    );
-                    return Err(IssueError::denied("policy", why));
-                }
-            }
-        }
-        Ok(())
+        questions.take(authority.resources().count() * lending.lender.len())?;
+        let mut asked = Asked::default();
+        authority
+            .resources()
+            .try_for_each(|identifier| lending.ask(view, identifier, questions, &mut asked))
     }
+}
+
+/// The delegations by which the lender may have the slice.
+fn borrowed_for<'v>(
+    view: &'v ZoneView,
+    request: &'v CreateDelegation,
+) -> impl Iterator<Item = &'v Arc<Stored<Delegation>>> {
+    let has = |held: &&Arc<Stored<Delegation>>| {
+        request
+            .authority
+            .find_excess(&held.value.authority)
+            .is_none()
+    };
+    view.delegations.borrowed_by(request.from).filter(has)
 }
 
 /// Adds every object of a path to what a change was decided on.
@@ -257,6 +256,19 @@ pub(super) fn read_path(change: &mut Change, path: &AuthorityPath) {
             change.reads.push(read);
         }
     }
+}
+
+/// How many questions it may take to lend: for every scope on each path that is tried, and for
+/// every resource.
+fn weight(view: &ZoneView, request: &CreateDelegation) -> usize {
+    let own = view.sessions.find(request.from);
+    let own = own.map_or(0, |held| held.value.depth as usize + 1);
+    let longer = match request.via {
+        Some(_) => 1,
+        None => borrowed_for(view, request).take(MAX_TRIED).count(),
+    };
+    let lent = own.max(longer.min(1) * MAX_PATH_SESSIONS) * request.authority.resources().count();
+    request.authority.iter().count() * (own + longer * MAX_PATH_SESSIONS) + lent
 }
 
 struct Lent<'v> {
@@ -315,6 +327,20 @@ fn check_depth(path: &AuthorityPath, request: &CreateDelegation) -> Result<(), I
             "`max_depth` is at most {most} below `{}`",
             last.value.id
         ));
+    }
+    Ok(())
+}
+
+/// A path that is too long could not be used.
+pub(super) fn check_length(
+    view: &ZoneView,
+    path: &AuthorityPath,
+    receiver: SessionId,
+) -> Result<(), IssueError> {
+    let length = path.len_with(view, receiver);
+    if length.map_err(|broken| broken.into_issue_error(view))? > MAX_PATH_SESSIONS {
+        let why = format!("a path has at most {MAX_PATH_SESSIONS} sessions");
+        return Err(IssueError::conflict("depth_exceeded", why));
     }
     Ok(())
 }

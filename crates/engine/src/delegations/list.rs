@@ -24,7 +24,8 @@ impl BlastRadius {
         match anchor {
             Anchor::Session(id) => radius.add_session(view, id),
             Anchor::Delegation(id) => radius.add_delegation(view, id),
-            _ => {
+            Anchor::Mandate(_) | Anchor::Resource(_) | Anchor::Provider(_) => {}
+            Anchor::Zone(_) | Anchor::Application(_) | Anchor::Subject(_) => {
                 let ends = |session: &caracal_core::Session| match anchor {
                     Anchor::Zone(_) => true,
                     Anchor::Application(id) => session.application == id,
@@ -107,14 +108,16 @@ impl Engine {
     ///
     /// # Errors
     /// Needs the role viewer.
-    pub fn blast_radius(
+    pub async fn blast_radius(
         &self,
         zone: ZoneId,
         admin: &Admin,
         anchor: Anchor,
-    ) -> Result<BlastRadius, AdminError> {
+    ) -> Result<BlastRadius, IssueError> {
         let view = self.readable(admin, zone)?;
-        Ok(BlastRadius::of(&view, anchor))
+        let weight = view.sessions.len() + view.delegations.len();
+        let turn = self.turn_for(weight).await?;
+        Ok(turn.run(|| BlastRadius::of(&view, anchor)))
     }
 
     /// The delegations of a zone in the order of their ids.

@@ -20,6 +20,8 @@ pub(super) struct Denied {
     pub(super) asked: Asked,
     /// There is one once a person approves.
     pub(super) held: Option<Box<HeldIssue>>,
+    /// It was not asked for, since that would be too much to ask at once.
+    pub(super) is_heavy: bool,
 }
 
 impl Denied {
@@ -32,6 +34,14 @@ impl Denied {
             error,
             asked,
             held: None,
+            is_heavy: false,
+        }
+    }
+
+    pub(super) fn heavy(error: impl Into<IssueError>) -> Self {
+        Self {
+            is_heavy: true,
+            ..Self::plain(error.into())
         }
     }
 }

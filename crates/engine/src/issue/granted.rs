@@ -2,12 +2,12 @@
 
 use caracal_core::{Anchor, ApprovalId, Approver, ResourceIdentifier, ScopeSet};
 
-use super::wanted::ask_for_scope;
-use super::{DEFAULT_TTL_SECONDS, Denied, MAX_TTL_SECONDS, Wanted};
+use super::{Asking, DEFAULT_TTL_SECONDS, Denied, MAX_TTL_SECONDS, Wanted};
 use crate::approvals::HeldIssue;
 use crate::decide::Asked;
 use crate::exchange::Source;
 use crate::path::AuthorityPath;
+use crate::questions::Questions;
 use crate::sessions::seconds_until;
 use crate::view::ZoneView;
 use crate::{Engine, IssueError};
@@ -33,23 +33,16 @@ impl Engine {
         view: &ZoneView,
         path: AuthorityPath,
         wanted: &Wanted<'_>,
+        questions: &mut Questions<'_>,
     ) -> Result<Granted, Denied> {
+        let mut asking = Asking::about(view, &path, wanted, questions).map_err(Denied::heavy)?;
         let mut granting = Asked::default();
         let mut denying = Asked::default();
-        let candidates: ScopeSet = match (&wanted.scopes, &wanted.source) {
-            (Some(scopes), _) => scopes.clone(),
-            (None, Some(source)) => source.scope().clone(),
-            (None, None) => wanted
-                .resources
-                .iter()
-                .flat_map(|r| r.scopes.iter().cloned())
-                .collect(),
-        };
         let mut granted = ScopeSet::default();
         let mut holding: Option<(Approver, ScopeSet, Asked)> = None;
-        for scope in candidates.iter() {
+        for scope in wanted.candidates().iter() {
             let mut asked = Asked::default();
-            let answered = ask_for_scope(view, &path, wanted, scope, &mut asked);
+            let answered = asking.ask(scope, &mut asked);
             asked.tell_faults(&wanted.request.request_id);
             match answered {
                 Ok(None) => {
@@ -64,8 +57,7 @@ impl Engine {
                     policies.merge(asked);
                 }
                 Err(error) if wanted.scopes.is_some() => {
-                    let held = None;
-                    return Err(Denied { error, asked, held });
+                    return Err(Denied::with(error, asked));
                 }
                 // What denied a scope has no part in a mandate without it.
                 Err(_) => denying.merge(asked),
@@ -86,7 +78,10 @@ impl Engine {
                 by,
                 path,
             }));
-            return Err(Denied { error, asked, held });
+            return Err(Denied {
+                held,
+                ..Denied::with(error, asked)
+            });
         }
         if granted.is_empty() {
             let error = IssueError::denied("policy", "no scope of these resources is allowed");

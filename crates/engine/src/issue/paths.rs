@@ -1,13 +1,15 @@
 //! By which path a mandate is issued.
 
-use caracal_core::{MandateId, SessionId};
+use caracal_core::{DelegationId, MandateId, SessionId};
 use jiff::Timestamp;
 
 use super::named::{check_bound, named_scopes};
 use super::wanted::check_alive;
 use super::{Denied, Granted, Wanted};
 use crate::caller::Caller;
+use crate::delegations::MAX_TRIED;
 use crate::path::AuthorityPath;
+use crate::questions::Questions;
 use crate::{Engine, IssueError, IssueRequest, OpenedMandate};
 
 impl Engine {
@@ -18,6 +20,7 @@ impl Engine {
         exchanged: Option<&OpenedMandate>,
         mandate: MandateId,
         now: Timestamp,
+        questions: &mut Questions<'_>,
     ) -> Result<Granted, Denied> {
         let view = &caller.view;
         let plain = Denied::plain;
@@ -54,7 +57,7 @@ impl Engine {
             .filter(|_| request.delegation_id.is_none());
         if let Some(source) = paths {
             let path = self.source_path(view, caller, source, application, now);
-            return self.grant(view, path.map_err(plain)?, &wanted);
+            return self.grant(view, path.map_err(plain)?, &wanted, questions);
         }
         let Some(session) = session else {
             if request.delegation_id.is_some() {
@@ -63,41 +66,57 @@ impl Engine {
             }
             let session = SessionId::of_mandate(mandate);
             let path = AuthorityPath::without_session(application.clone(), session);
-            return self.grant(view, path, &wanted);
+            return self.grant(view, path, &wanted, questions);
         };
         caller.own_session(view, session).map_err(plain)?;
         let path = |by| self.path_of(caller, view, session, by);
         let approved = wanted.approval.as_ref();
         let approved = approved.and_then(|approval| approval.delegations.last().copied());
         if let Some(by) = request.delegation_id.or(approved) {
-            return self.grant(view, path(Some(by)).map_err(plain)?, &wanted);
+            return self.grant(view, path(Some(by)).map_err(plain)?, &wanted, questions);
         }
-        let denied = match self.grant(view, path(None).map_err(plain)?, &wanted) {
+        let denied = match self.grant(view, path(None).map_err(plain)?, &wanted, questions) {
             Ok(granted) => return Ok(granted),
             Err(denied) if !matches!(denied.error, IssueError::AccessDenied { .. }) => {
                 return Err(denied);
             }
             Err(denied) => denied,
         };
-        let mut fitting: Vec<Granted> = Vec::new();
+        let mut fitting: Option<Granted> = None;
         let mut others: Vec<Denied> = Vec::new();
-        for held in view.delegations.borrowed_by(session) {
-            let Ok(path) = path(Some(held.value.id)) else {
+        let say_which = |ids: &[DelegationId]| {
+            let ids: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
+            IssueError::InvalidTarget(format!(
+                "say which with `delegation_id`: {}",
+                ids.join(", ")
+            ))
+        };
+        let borrowed = view.delegations.borrowed_by(session);
+        let borrowed = borrowed.filter(|held| wanted.may_come_of(&held.value.authority));
+        let borrowed: Vec<_> = borrowed.map(|held| held.value.id).collect();
+        for (tried, by) in borrowed.iter().enumerate() {
+            if tried >= MAX_TRIED {
+                let which = borrowed.get(..MAX_TRIED).unwrap_or_default();
+                return Err(plain(say_which(which)));
+            }
+            let Ok(path) = path(Some(*by)) else {
                 continue;
             };
-            match self.grant(view, path, &wanted) {
-                Ok(granted) => fitting.push(granted),
+            match self.grant(view, path, &wanted, questions) {
+                Ok(granted) => {
+                    if let Some(first) = fitting.replace(granted) {
+                        let first = first.path.delegation_ids();
+                        let first = first.last().copied();
+                        let both: Vec<_> = first.into_iter().chain([*by]).collect();
+                        return Err(plain(say_which(&both)));
+                    }
+                }
+                Err(denied) if denied.is_heavy => return Err(Denied::heavy(say_which(&[*by]))),
                 Err(denied) if denied.held.is_some() => others.push(denied),
                 Err(_) => {}
             }
         }
-        if fitting.len() > 1 {
-            let by = fitting.iter().filter_map(|g| g.path.delegations.last());
-            let ids: Vec<_> = by.map(|held| format!("`{}`", held.value.id)).collect();
-            let why = format!("say which with `delegation_id`: {}", ids.join(", "));
-            return Err(plain(IssueError::InvalidTarget(why)));
-        }
-        if let Some(granted) = fitting.pop() {
+        if let Some(granted) = fitting {
             return Ok(granted);
         }
         // A person is asked about the session's own root, or about the only other way.

@@ -1,16 +1,9 @@
-//! What is wanted of a mandate, and what policy says to each part of it.
+//! What is wanted of a mandate.
 
-use caracal_core::{
-    Anchor, ApplicationId, Approval, ApprovalId, Approver, Resource, Scope, ScopeSet,
-};
-use caracal_policy::{Effect, Phase};
+use caracal_core::{Anchor, ApplicationId, Approval, ApprovalId, Authority, Resource, ScopeSet};
 use jiff::Timestamp;
 
-use crate::approvals::still_needed;
-use crate::decide::{Asked, PathQuestion, ask_path};
 use crate::exchange::Source;
-use crate::meters::meters;
-use crate::path::AuthorityPath;
 use crate::view::ZoneView;
 use crate::{IssueError, IssueRequest};
 
@@ -35,69 +28,40 @@ impl Wanted<'_> {
         let own = self.request.delegation_id.is_none();
         self.source.as_ref().filter(|_| own)?.approval()
     }
-}
 
-/// Every named resource that declares the scope must allow it; answers with who must approve
-/// first, if somebody must.
-pub(super) fn ask_for_scope(
-    view: &ZoneView,
-    path: &AuthorityPath,
-    wanted: &Wanted<'_>,
-    scope: &Scope,
-    asked: &mut Asked,
-) -> Result<Option<Approver>, IssueError> {
-    let given = wanted.given(view, scope.as_str());
-    let mut needed = None;
-    if let Some(source) = &wanted.source
-        && !source.scope().contains(scope.as_str())
-    {
-        let why = format!("the mandate that is exchanged does not have `{scope}`");
-        return Err(IssueError::denied("mandate", why));
-    }
-    let declaring = wanted.resources.iter();
-    for resource in declaring.filter(|r| r.declares(scope.as_str())) {
-        let identifier = resource.identifier();
-        if !path.allows(resource, scope.as_str()) {
-            let why = format!("`{scope}` on `{identifier}` is beyond this session or delegation");
-            let gate = if path.delegations.is_empty() {
-                "session"
-            } else {
-                "delegation"
-            };
-            return Err(IssueError::denied(gate, why));
-        }
-        let Some(policy) = &view.policy else {
-            let why = "no policy is active in this zone";
-            return Err(IssueError::denied("policy", why));
-        };
-        let began = std::time::Instant::now();
-        let question = PathQuestion {
-            phase: Phase::Mint,
-            action: scope.as_str(),
-            resource: &identifier,
-            now: wanted.now,
-            enforcement: resource.enforcement,
-            request: None,
-            approval: given.map(|given| given.id),
-            actor: None,
-        };
-        let answer = ask_path(policy, path, &question);
-        meters().policy_mint.record(began.elapsed());
-        let effect = answer.effect;
-        needed = needed.max(still_needed(&answer, given));
-        asked.add(answer);
-        match effect {
-            Effect::Allow | Effect::Hold => {}
-            Effect::Deny(reason) => {
-                let why = format!(
-                    "{} for `{scope}` on `{identifier}`",
-                    crate::decide::reason_text(reason)
-                );
-                return Err(IssueError::denied("policy", why));
+    /// The scopes that are asked about.
+    pub(super) fn candidates(&self) -> ScopeSet {
+        match (&self.scopes, &self.source) {
+            (Some(scopes), _) => scopes.clone(),
+            (None, Some(source)) => source.scope().clone(),
+            (None, None) => {
+                let declared = self.resources.iter().flat_map(|r| r.scopes.iter());
+                declared.cloned().collect()
             }
         }
     }
-    Ok(needed)
+
+    /// How many scopes on resources there are to ask about, at most.
+    pub(super) fn pairs(&self) -> usize {
+        let named = self.scopes.as_ref().map_or(usize::MAX, ScopeSet::len);
+        let declared = self.resources.iter().map(|r| r.scopes.len().min(named));
+        declared.sum()
+    }
+
+    /// True when a slice may suffice: it has every named scope, or any.
+    pub(super) fn may_come_of(&self, slice: &Authority) -> bool {
+        let has = |resource: &&Resource, scope: &str| slice.allows(&resource.identifier(), scope);
+        let mut resources = self.resources.iter();
+        match &self.scopes {
+            Some(scopes) => resources.all(|resource| {
+                let declared = scopes.iter().filter(|s| resource.declares(s.as_str()));
+                declared
+                    .into_iter()
+                    .all(|scope| has(resource, scope.as_str()))
+            }),
+            None => resources.any(|r| r.scopes.iter().any(|scope| has(r, scope.as_str()))),
+        }
+    }
 }
 
 /// No resource, and no provider of one, is revoked.

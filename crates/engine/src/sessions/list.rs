@@ -1,10 +1,10 @@
 //! Looking at sessions: what there is, and what one may effectively do.
 
-use caracal_core::{Authority, DelegationId, Session, SessionId, ZoneId};
+use caracal_core::{Authority, DelegationId, Resource, Scope, Session, SessionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
-use crate::narrower::may_have;
 use crate::path::AuthorityPath;
+use crate::questions::{MAX_AUTHORITY_QUESTIONS, Questions, TooMany};
 use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 use crate::{Admin, AdminError, CallerCredentials, Engine, IdListing, IssueError, Versioned};
@@ -42,7 +42,7 @@ impl Engine {
     /// What a session of the caller's may effectively do, and by which paths.
     ///
     /// # Errors
-    /// See [`IssueError`].
+    /// `limit_exceeded` where that is too much to ask; see [`IssueError`].
     pub async fn session_authority(
         &self,
         credentials: &CallerCredentials,
@@ -52,66 +52,77 @@ impl Engine {
         let caller = self.authenticate_caller(credentials, key).await?;
         caller.session_to_end(&caller.view, id)?;
         self.path_of(&caller, &caller.view, id, None)?;
-        Ok(self.paths_of(&caller.handle, &caller.view, id))
-    }
-
-    fn paths_of(
-        &self,
-        handle: &ZoneHandle,
-        view: &ZoneView,
-        id: SessionId,
-    ) -> Vec<SessionAuthority> {
-        let by = std::iter::once(None).chain(
-            view.delegations
-                .borrowed_by(id)
-                .map(|held| Some(held.value.id)),
-        );
-        by.filter_map(|by| {
-            let path = AuthorityPath::resolve(view, &handle.leases, self.now(), id, by).ok()?;
-            Some(self.authority_of(view, &path, by))
-        })
-        .collect()
-    }
-
-    pub(crate) fn authority_of(
-        &self,
-        view: &ZoneView,
-        path: &AuthorityPath,
-        by: Option<DelegationId>,
-    ) -> SessionAuthority {
-        let now = self.now();
-        let mut authority = Authority::default();
-        for resource in view.resources.iter() {
-            let resource = &resource.value;
-            for scope in &resource.scopes {
-                if may_have(view, path, resource, scope.as_str(), now) {
-                    authority.insert(resource.identifier(), scope.clone());
-                }
-            }
-        }
-        SessionAuthority {
-            delegation: by,
-            sessions: path.links().map(|link| link.session).collect(),
-            delegations: path.delegation_ids(),
-            authority,
-        }
+        self.paths_of(&caller.handle, &caller.view, id).await
     }
 
     /// What a session of a zone may effectively do, and by which paths.
     ///
     /// # Errors
-    /// Needs the role viewer; there must be such a session.
-    pub fn session_paths(
+    /// Needs the role viewer; there must be such a session. `limit_exceeded` where that is too
+    /// much to ask.
+    pub async fn session_paths(
         &self,
         zone: ZoneId,
         admin: &Admin,
         id: SessionId,
-    ) -> Result<Vec<SessionAuthority>, AdminError> {
+    ) -> Result<Vec<SessionAuthority>, IssueError> {
         self.find_session(zone, admin, id)?;
         let handle = self
             .zone_handle(zone)
             .ok_or_else(|| AdminError::not_found("zone", zone))?;
-        Ok(self.paths_of(&handle, &handle.view(), id))
+        self.paths_of(&handle, &handle.view(), id).await
+    }
+
+    async fn paths_of(
+        &self,
+        handle: &ZoneHandle,
+        view: &ZoneView,
+        id: SessionId,
+    ) -> Result<Vec<SessionAuthority>, IssueError> {
+        let resolve = |by| AuthorityPath::resolve(view, &handle.leases, self.now(), id, by);
+        let borrowed = view.delegations.borrowed_by(id);
+        let by = std::iter::once(None).chain(borrowed.map(|held| Some(held.value.id)));
+        let paths: Vec<_> = by.filter_map(|by| resolve(by).ok()).collect();
+        let weight = paths
+            .iter()
+            .map(|path| path.len() * pairs(view, path).count());
+        let turn = self.turn_for(weight.sum()).await?;
+        let mut questions = self.questions(MAX_AUTHORITY_QUESTIONS);
+        let asked = turn.run(|| {
+            let mut paths = paths.iter();
+            paths.try_fold(Vec::new(), |mut all, path| {
+                all.push(self.authority_of(view, path, &mut questions)?);
+                Ok::<_, TooMany>(all)
+            })
+        });
+        asked.map_err(|_| {
+            let why = format!(
+                "this asks policy more than {MAX_AUTHORITY_QUESTIONS} questions: \
+                 open a narrower session, or end delegations into this one"
+            );
+            IssueError::conflict("limit_exceeded", why)
+        })
+    }
+
+    fn authority_of(
+        &self,
+        view: &ZoneView,
+        path: &AuthorityPath,
+        questions: &mut Questions<'_>,
+    ) -> Result<SessionAuthority, TooMany> {
+        questions.take(path.len() * pairs(view, path).count())?;
+        let mut authority = Authority::default();
+        for (resource, scope) in pairs(view, path) {
+            if self.may_have(view, path, resource, scope.as_str(), questions) {
+                authority.insert(resource.identifier(), scope.clone());
+            }
+        }
+        Ok(SessionAuthority {
+            delegation: path.delegations.last().map(|held| held.value.id),
+            sessions: path.links().map(|link| link.session).collect(),
+            delegations: path.delegation_ids(),
+            authority,
+        })
     }
 
     /// The sessions of a zone in the order of their ids, which is about that of their opening.
@@ -144,4 +155,21 @@ impl Engine {
         held.map(|held| Versioned::of(held))
             .ok_or_else(|| AdminError::not_found("session", id))
     }
+}
+
+/// Every scope on a resource that the last narrowing of a path has, or that there is.
+fn pairs<'v>(
+    view: &'v ZoneView,
+    path: &'v AuthorityPath,
+) -> impl Iterator<Item = (&'v Resource, &'v Scope)> {
+    let last = path.last_narrowing();
+    let all = last.is_none().then(|| view.resources.iter());
+    let all = all.into_iter().flatten().map(|held| &held.value);
+    let all = all.flat_map(|resource| resource.scopes.iter().map(move |scope| (resource, scope)));
+    let narrowed = last.into_iter().flat_map(Authority::iter);
+    let narrowed = narrowed.filter_map(|(identifier, scope)| {
+        let held = view.resources.find(identifier.name().as_str())?;
+        Some((&held.value, scope)).filter(|(resource, _)| resource.declares(scope.as_str()))
+    });
+    all.chain(narrowed)
 }

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::caller::Caller;
 use crate::change::Change;
-use crate::path::{AuthorityPath, MAX_SESSION_DEPTH};
+use crate::path::{AuthorityPath, MAX_PATH_SESSIONS, MAX_SESSION_DEPTH};
+use crate::questions::MAX_QUESTIONS;
 use crate::view::{Stored, ZoneView};
 use crate::{Admin, CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate};
 
@@ -93,8 +94,13 @@ impl Engine {
         admin: &Admin,
         request: OpenSession,
     ) -> Result<OpenedSession, IssueError> {
+        let slice = request.authority.as_ref();
+        let slice = slice.map_or(0, |authority| authority.iter().count());
+        let turn = self
+            .turn_for(slice * (MAX_SESSION_DEPTH as usize + 1))
+            .await?;
         let opened = self.write_as(caller.zone(), admin, |view| {
-            self.plan_session(view, caller, &request)
+            turn.run(|| self.plan_session(view, caller, &request))
         });
         let session = match opened.await {
             Ok(session) => session,
@@ -164,7 +170,8 @@ impl Engine {
             check_child(view, parent, request)?;
         }
         if let Some(authority) = &request.authority {
-            self.check_narrower(view, &path, authority, now)?;
+            let mut questions = self.questions(MAX_QUESTIONS);
+            self.check_narrower(view, &path, authority, &mut questions)?;
         }
         let wanted = request.ttl_seconds.unwrap_or(DEFAULT_SESSION_SECONDS);
         let wanted = now
@@ -291,6 +298,9 @@ impl crate::path::Broken {
             Broken::Dead(anchor) => format!("`{anchor}` is unknown, closed or revoked"),
             Broken::Expired(anchor) => format!("`{anchor}` has expired"),
             Broken::NotReceiver(id) => format!("`{id}` is not for this session"),
+            Broken::TooLong(id) => {
+                format!("the path by `{id}` has more than {MAX_PATH_SESSIONS} sessions")
+            }
             Broken::NotAccepted(id) => format!("`{id}` is offered, and nobody has accepted it"),
         };
         IssueError::InvalidGrant(why)

@@ -14,19 +14,27 @@ use super::sessions::{as_session, call, code, only_read, open, slice};
 
 const LENDING: &str = "permit (principal in Application::\"anton\", action, resource);";
 
-async fn world(cedar: &str) -> (TestEngine, SeededZone) {
+pub(crate) async fn world(cedar: &str) -> (TestEngine, SeededZone) {
     let test = TestEngine::in_memory().await;
     let zone = test.seed_policy(cedar).await;
     (test, zone)
 }
 
-async fn opened(test: &TestEngine, zone: &SeededZone, application: &str) -> OpenedSession {
+pub(crate) async fn opened(
+    test: &TestEngine,
+    zone: &SeededZone,
+    application: &str,
+) -> OpenedSession {
     open(test, zone, application, OpenSession::default())
         .await
         .unwrap()
 }
 
-fn lends(from: &OpenedSession, to: &OpenedSession, authority: Authority) -> CreateDelegation {
+pub(crate) fn lends(
+    from: &OpenedSession,
+    to: &OpenedSession,
+    authority: Authority,
+) -> CreateDelegation {
     CreateDelegation {
         from: from.session.id,
         via: None,
@@ -40,7 +48,7 @@ fn lends(from: &OpenedSession, to: &OpenedSession, authority: Authority) -> Crea
     }
 }
 
-async fn lend(
+pub(crate) async fn lend(
     test: &TestEngine,
     from: &OpenedSession,
     wanted: CreateDelegation,
@@ -49,7 +57,7 @@ async fn lend(
     test.engine.create_delegation(&caller, None, wanted).await
 }
 
-async fn accept(
+pub(crate) async fn accept(
     test: &TestEngine,
     by: &OpenedSession,
     id: DelegationId,
@@ -60,7 +68,7 @@ async fn accept(
         .await
 }
 
-async fn mint_by(
+pub(crate) async fn mint_by(
     test: &TestEngine,
     session: &OpenedSession,
     by: Option<DelegationId>,
@@ -254,6 +262,58 @@ async fn a_forbid_that_comes_later_holds_for_calls_of_the_borrower() {
         call(&test, &zone, &mandate.text, "POST").await,
         Err(RefusalCode::PolicyDenied)
     );
+}
+
+#[tokio::test]
+async fn what_policy_does_not_lend_any_more_is_not_minted() {
+    let (test, zone) = world(LENDING).await;
+    let lender = opened(&test, &zone, "anton").await;
+    let borrower = opened(&test, &zone, "berta").await;
+    let within = opened(&test, &zone, "anton").await;
+    let offer = lend(&test, &lender, lends(&lender, &borrower, both()))
+        .await
+        .unwrap();
+    accept(&test, &borrower, offer.id).await.unwrap();
+    let own = lend(&test, &lender, lends(&lender, &within, both()))
+        .await
+        .unwrap();
+    let before = mint_by(&test, &borrower, Some(offer.id), None)
+        .await
+        .unwrap();
+    let source = mint_by(&test, &lender, None, None).await.unwrap();
+    let exchange = || IssueRequest {
+        session_id: Some(borrower.session.id),
+        delegation_id: Some(offer.id),
+        subject_token: Some(source.text.clone()),
+        ..IssueRequest::new(as_session(&borrower), "req_exchange")
+    };
+    test.engine.issue(exchange()).await.unwrap();
+    let forbids = format!(
+        "{LENDING} forbid (principal, action == Action::\"caracal:lend\", \
+         resource == Resource::\"resource://items\") \
+         when {{ context.actor.application == Application::\"berta\" }};"
+    );
+    let spec = SeededZone::spec(&forbids);
+    test.engine
+        .apply(zone.id, &test.admin(), spec)
+        .await
+        .unwrap();
+    for named in [Some(offer.id), None] {
+        for scope in [Some("read"), None] {
+            let refused = mint_by(&test, &borrower, named, scope).await;
+            assert_eq!(code(refused), "access_denied", "{named:?} {scope:?}");
+        }
+    }
+    assert_eq!(code(test.engine.issue(exchange()).await), "access_denied");
+    // Within an application nothing is lent; what was minted before is not asked again.
+    mint_by(&test, &within, Some(own.id), None).await.unwrap();
+    call(&test, &zone, &before.text, "GET").await.unwrap();
+    let denied = zone.events(&test.engine).await;
+    let denied = denied
+        .iter()
+        .rfind(|event| event.event_type == EventType::MandateDenied)
+        .unwrap();
+    assert_eq!(denied.reason.as_deref(), Some("access_denied"));
 }
 
 #[tokio::test]
