@@ -20,6 +20,7 @@ mod evidence_proofs;
 mod evidence_resigned;
 mod evidence_secrecy;
 mod evidence_tampering;
+mod exact_calls;
 mod first_call;
 mod hygiene;
 mod introspection;

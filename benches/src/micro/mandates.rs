@@ -40,6 +40,7 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         dlg: Vec::new(),
         anc: Vec::new(),
         apr: None,
+        authorization_details: Vec::new(),
         generation: None,
     };
     let text = signer.sign(&claims)?;

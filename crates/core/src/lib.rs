@@ -13,6 +13,7 @@ mod client_auth;
 mod delegation;
 mod document;
 mod event;
+mod exact_call;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -46,6 +47,7 @@ pub use client_auth::ClientAuth;
 pub use delegation::{Delegation, DelegationStatus, Receiver};
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
+pub use exact_call::{AuthorizationDetail, ExactCall};
 pub use id::{
     ApplicationId, ApprovalId, BackupId, BundleId, ClientSecretId, CommitId, DelegationId, EventId,
     KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId,

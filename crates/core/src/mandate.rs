@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Anchor, ApplicationId, ApprovalId, DelegationId, MandateId, ScopeSet, SessionId, ZoneId,
+    Anchor, ApplicationId, ApprovalId, AuthorizationDetail, DelegationId, MandateId, ScopeSet,
+    SessionId, ZoneId,
 };
 
 /// The key that a mandate is bound to (RFC 7800). A confirmation of another kind cannot be
@@ -56,6 +57,9 @@ pub struct MandateClaims {
     /// The approval that it was issued by: it covers every call under these scopes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apr: Option<ApprovalId>,
+    /// The only requests that it allows (RFC 9396); none: every one under its scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// The generation of the session that a session mandate is for.
     #[serde(default, rename = "gen", skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,

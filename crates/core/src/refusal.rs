@@ -20,6 +20,7 @@ pub enum RefusalCode {
     UseDpopNonce,
     OperationNotDeclared,
     ScopeMissing,
+    ActionNotAuthorized,
     PolicyDenied,
     ResourceMismatch,
     SessionSuspended,
@@ -53,6 +54,7 @@ impl RefusalCode {
             Self::UseDpopNonce => "use_dpop_nonce",
             Self::OperationNotDeclared => "operation_not_declared",
             Self::ScopeMissing => "scope_missing",
+            Self::ActionNotAuthorized => "action_not_authorized",
             Self::PolicyDenied => "policy_denied",
             Self::ResourceMismatch => "resource_mismatch",
             Self::SessionSuspended => "session_suspended",
@@ -84,6 +86,7 @@ impl RefusalCode {
             | Self::UseDpopNonce => 401,
             Self::OperationNotDeclared
             | Self::ScopeMissing
+            | Self::ActionNotAuthorized
             | Self::PolicyDenied
             | Self::ResourceMismatch
             | Self::SessionSuspended

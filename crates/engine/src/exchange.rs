@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use caracal_core::{Anchor, Application, ApprovalId, RefusalCode, ScopeSet};
+use caracal_core::{Anchor, Application, ApprovalId, AuthorizationDetail, RefusalCode, ScopeSet};
 use jiff::Timestamp;
 
 use crate::caller::{Caller, behind};
@@ -18,6 +18,11 @@ pub(crate) struct Source<'o>(&'o OpenedMandate);
 impl Source<'_> {
     pub(crate) fn scope(&self) -> &ScopeSet {
         &self.0.claims().scope
+    }
+
+    /// The only requests that it allows; none: every one under its scopes.
+    pub(crate) fn details(&self) -> &[AuthorizationDetail] {
+        &self.0.claims().authorization_details
     }
 
     /// The identifiers of its resources.

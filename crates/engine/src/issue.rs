@@ -3,6 +3,7 @@
 mod asking;
 mod denied;
 mod digest;
+mod exact;
 mod granted;
 mod named;
 mod paths;

@@ -25,6 +25,9 @@ pub enum IssueError {
     /// A scope that none of the resources declares.
     #[error("{0}")]
     InvalidScope(String),
+    /// Requests that are not named as they must be, or not there (RFC 9396).
+    #[error("{0}")]
+    InvalidAuthorizationDetails(String),
     /// A resource that is missing or unknown.
     #[error("{0}")]
     InvalidTarget(String),
@@ -113,6 +116,7 @@ impl IssueError {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidScope(_) => "invalid_scope",
+            Self::InvalidAuthorizationDetails(_) => "invalid_authorization_details",
             Self::InvalidTarget(_) => "invalid_target",
             Self::InvalidProof(_) => "invalid_dpop_proof",
             Self::UseDpopNonce => "use_dpop_nonce",
@@ -137,6 +141,7 @@ impl IssueError {
             Self::InvalidRequest(_)
             | Self::InvalidGrant(_)
             | Self::InvalidScope(_)
+            | Self::InvalidAuthorizationDetails(_)
             | Self::InvalidTarget(_)
             | Self::InvalidProof(_)
             | Self::UseDpopNonce

@@ -15,6 +15,7 @@ mod engine {
     mod delegations;
     mod endings;
     mod evidence;
+    mod exact_calls;
     mod history;
     mod idempotency;
     mod issue;

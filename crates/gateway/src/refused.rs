@@ -293,7 +293,7 @@ fn challenge(
     let error = match code {
         // Without any mandate the challenge carries no error (RFC 6750, 3.1).
         RefusalCode::MandateMissing => None,
-        RefusalCode::ScopeMissing => Some("insufficient_scope"),
+        RefusalCode::ScopeMissing | RefusalCode::ActionNotAuthorized => Some("insufficient_scope"),
         RefusalCode::UseDpopNonce => Some("use_dpop_nonce"),
         RefusalCode::ProofInvalid => Some("invalid_dpop_proof"),
         RefusalCode::MandateReplayed if is_dpop => Some("invalid_dpop_proof"),

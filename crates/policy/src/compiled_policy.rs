@@ -4,7 +4,7 @@ mod decide;
 mod memo;
 mod near_miss;
 
-use caracal_core::Name;
+use caracal_core::{Enforcement, Name};
 use cedar_policy::{EvalResult, Expression, eval_expression};
 
 use crate::index::Index;
@@ -135,14 +135,19 @@ impl CompiledPolicy {
         positions.retain(|at| self.statements.get(*at).is_some_and(&wanted));
         let found = |at: &usize| self.statements.get(*at);
         let slice: Vec<&Statement> = positions.iter().filter_map(found).collect();
-        let deferred = |s: &Statement| question.phase == Phase::Mint && s.usage.request;
+        let is_mint = question.phase == Phase::Mint;
+        let deferred = |s: &Statement| is_mint && question.request.is_none() && s.usage.request;
+        // Where the Gateway asks again, the call is what a person sees and decides about.
+        let held_at_call = |s: &Statement| {
+            is_mint
+                && s.usage.request
+                && s.obligation.approval.is_some()
+                && question.enforcement == Enforcement::Gateway
+        };
         let evaluated = |s: &&&Statement| s.condition.is_some() && !deferred(s);
         let used = slice.iter().filter(evaluated).map(|s| s.usage);
         let used = used.reduce(Usage::or);
-        let shown = question
-            .request
-            .as_ref()
-            .filter(|_| question.phase == Phase::Call);
+        let shown = question.request.as_ref();
         let key = used.and_then(|usage| Key::of(&positions, usage, question, shown));
         if let Some(known) = key.as_ref().and_then(|key| self.memo.find(key)) {
             return slice.into_iter().zip(known.iter().cloned()).collect();
@@ -158,6 +163,12 @@ impl CompiledPolicy {
                         Outcome::Fault("the request is not known".to_owned())
                     }
                     (None, _) => Outcome::Matches,
+                    (Some(condition), Some(Ok(world))) if held_at_call(statement) => {
+                        match run(condition, world) {
+                            Outcome::Matches => Outcome::Deferred,
+                            outcome => outcome,
+                        }
+                    }
                     (Some(condition), Some(Ok(world))) => run(condition, world),
                     (Some(_), Some(Err(why))) => Outcome::Fault(why.clone()),
                     (Some(_), None) => Outcome::Fault("nothing to evaluate it on".to_owned()),

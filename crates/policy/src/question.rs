@@ -90,6 +90,7 @@ pub struct Question<'a> {
     pub approval: Option<ApprovalId>,
     /// Who enforces the second phase.
     pub enforcement: Enforcement,
-    /// The operation; must be there in [`Phase::Call`] and is not looked at in [`Phase::Mint`].
+    /// The operation; must be there in [`Phase::Call`]. In [`Phase::Mint`] it is there when the
+    /// mandate names it exactly, and then nothing is deferred but what a person decides about.
     pub request: Option<RequestView<'a>>,
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
+use caracal_core::AuthorizationDetail;
 use caracal_engine::DPOP_ALGORITHMS;
 use caracal_wire::ServerMetadata;
 use http::header::CACHE_CONTROL;
@@ -52,6 +53,9 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
         introspection_endpoint_auth_methods_supported: methods,
         introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         dpop_signing_alg_values_supported: algorithms,
+        authorization_details_types_supported: AuthorizationDetail::TYPES
+            .map(str::to_owned)
+            .to_vec(),
         service_documentation: None,
     }))
 }

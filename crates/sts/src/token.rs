@@ -23,13 +23,8 @@ pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchan
 
 /// Parameters of grants that this release does not have. Ignoring one would issue another
 /// mandate than the one that was asked for.
-const UNSUPPORTED: [(&str, u16, &str); 3] = [
+const UNSUPPORTED: [(&str, u16, &str); 2] = [
     ("actor_token", 400, "invalid_grant"),
-    (
-        "authorization_details",
-        400,
-        "invalid_authorization_details",
-    ),
     ("audience", 400, "invalid_target"),
 ];
 
@@ -76,6 +71,7 @@ async fn answer(
         subject_token,
         resources: form.list("resource"),
         scope: form.find("scope").map(str::to_owned),
+        authorization_details: form.find("authorization_details").map(str::to_owned),
         ttl_seconds: ttl(&form)?,
         ..IssueRequest::new(admitted.credentials, request_id)
     };
@@ -86,6 +82,7 @@ async fn answer(
         token_type: token_type(is_bound).to_owned(),
         expires_in: issued.expires_in,
         scope: issued.scope.to_string(),
+        authorization_details: issued.details,
         issued_token_type: ISSUED_TYPE.to_owned(),
     })
 }

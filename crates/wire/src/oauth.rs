@@ -1,5 +1,6 @@
 //! The OAuth part of the contract: token, introspection and metadata answers.
 
+use caracal_core::AuthorizationDetail;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ pub struct MandateAnswer {
     pub expires_in: u32,
     /// The scopes it has.
     pub scope: String,
+    /// The only requests that it allows (RFC 9396); none: every one under its scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// `urn:ietf:params:oauth:token-type:access_token`.
     pub issued_token_type: String,
 }
@@ -83,6 +87,8 @@ pub struct ServerMetadata {
     pub introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// The algorithms that proofs of a client's key may be signed with (RFC 9449).
     pub dpop_signing_alg_values_supported: Vec<String>,
+    /// The types of requests that mandates can name exactly (RFC 9396).
+    pub authorization_details_types_supported: Vec<String>,
     /// Where people read about the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,

@@ -95,6 +95,7 @@ fn title_of(code: RefusalCode) -> &'static str {
         RefusalCode::UseDpopNonce => "the proof needs a fresh nonce",
         RefusalCode::OperationNotDeclared => "the resource declares no such operation",
         RefusalCode::ScopeMissing => "the mandate lacks the scope",
+        RefusalCode::ActionNotAuthorized => "the mandate is for other requests",
         RefusalCode::PolicyDenied => "policy denies the call",
         RefusalCode::ResourceMismatch => "the mandate is not for this resource",
         RefusalCode::SessionSuspended => "the session is suspended",

@@ -38,6 +38,7 @@ fn claims() -> MandateClaims {
         dlg: Vec::new(),
         anc: Vec::new(),
         apr: None,
+        authorization_details: Vec::new(),
         generation: None,
     }
 }

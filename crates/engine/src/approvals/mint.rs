@@ -1,8 +1,8 @@
 //! Approvals of mandates: asking for one, and using it.
 
 use caracal_core::{
-    Anchor, Approval, ApprovalId, ApprovalStatus, ApprovalSubject, Approver, MandateId,
-    ResourceIdentifier, ScopeSet,
+    Anchor, Approval, ApprovalId, ApprovalStatus, ApprovalSubject, Approver, AuthorizationDetail,
+    MandateId, ResourceIdentifier, ScopeSet,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +21,7 @@ pub(crate) struct HeldIssue {
     pub(crate) anchors: Vec<Anchor>,
     pub(crate) digest: String,
     pub(crate) scopes: ScopeSet,
+    pub(crate) details: Vec<AuthorizationDetail>,
     pub(crate) by: Approver,
     pub(crate) path: AuthorityPath,
 }
@@ -36,6 +37,9 @@ struct MintInputs<'r> {
     resources: Vec<ResourceIdentifier>,
     /// None: whatever is allowed.
     scopes: Option<String>,
+    /// The only requests that are asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<AuthorizationDetail>,
     by: Approver,
 }
 
@@ -71,6 +75,7 @@ impl Wanted<'_> {
             delegations: path.delegation_ids(),
             resources,
             scopes: self.scopes.as_ref().map(ToString::to_string),
+            details: self.details(),
             by,
         };
         Ok(digest_of(view, &inputs)?)
@@ -151,7 +156,7 @@ impl Engine {
             digest: held.digest.clone(),
             by: held.by,
             policies: asked.determining(),
-            shown: of_mandate(&held.path, &held.identifiers, &held.scopes),
+            shown: of_mandate(&held.path, &held.identifiers, &held.scopes, &held.details),
         };
         let approval = self
             .ask_for_approval(&caller.handle, &wanted, &request.request_id)

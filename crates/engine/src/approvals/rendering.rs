@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use caracal_core::{Approval, ResourceIdentifier, ScopeSet};
+use caracal_core::{Approval, AuthorizationDetail, ResourceIdentifier, ScopeSet};
 
 use crate::path::AuthorityPath;
 
@@ -30,17 +30,29 @@ pub(crate) fn of_mandate(
     path: &AuthorityPath,
     resources: &[ResourceIdentifier],
     scopes: &ScopeSet,
+    details: &[AuthorizationDetail],
 ) -> String {
     let mut text = who(path, "asks for a mandate");
     let minutes = Approval::SECONDS / 60;
+    let what = match details {
+        [] => "every call under these scopes",
+        _ => "these calls only, with any body, as often as they are made",
+    };
     let _ = writeln!(
         text,
-        "it covers every call under these scopes, for at most {minutes} minutes after the approval"
+        "it covers {what}, for at most {minutes} minutes after the approval"
     );
     for resource in resources {
         let _ = writeln!(text, "resource: {resource}");
     }
     let _ = writeln!(text, "scopes: {}", line(&scopes.to_string()));
+    for call in details.iter().map(AuthorizationDetail::call) {
+        let (method, path) = (line(&call.method), line(&call.path));
+        let _ = writeln!(text, "call: {method} {} {path}", call.resource());
+        for pair in &call.query {
+            let _ = writeln!(text, "  query: {}", line(pair));
+        }
+    }
     text
 }
 

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use caracal_core::{
-    Approver, Event, EventType, OperationRef, RefusalCode, ScopeSet, UndeclaredOperation,
+    Approver, AuthorizationDetail, Event, EventType, OperationRef, RefusalCode, ScopeSet,
+    UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, RequestView};
 
@@ -121,6 +122,17 @@ impl Engine {
             let why = format!("the mandate does not have the scope `{scope}`");
             let refusal = Refusal::new(RefusalCode::ScopeMissing, why)
                 .hint(format!("ask for it: `scope={scope}`"));
+            return deny(event, refusal);
+        }
+        let named = claims.authorization_details.as_slice();
+        let is_named = |detail: &AuthorizationDetail| {
+            let (method, query) = (request.method, &request.query);
+            (detail.call()).is(&identifier, &scope, method, &request.path, query)
+        };
+        if !named.is_empty() && !named.iter().any(is_named) {
+            let why = "the mandate names its requests, and this is none of them";
+            let refusal = Refusal::new(RefusalCode::ActionNotAuthorized, why)
+                .hint("ask for it in `authorization_details`, to the letter");
             return deny(event, refusal);
         }
         event.policy_version = view.zone.value.policy.clone();

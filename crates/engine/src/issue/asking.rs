@@ -6,6 +6,7 @@ use caracal_core::{Approver, Resource, ResourceId, Scope};
 use caracal_policy::{Effect, Phase};
 
 use super::Wanted;
+use super::exact::NamedCall;
 use crate::IssueError;
 use crate::approvals::still_needed;
 use crate::decide::{Asked, PathQuestion, reason_text};
@@ -81,6 +82,10 @@ impl<'a, 'e> Asking<'a, 'e> {
     ) -> Result<Option<Approver>, IssueError> {
         let (view, path, wanted) = (self.view, self.path, self.wanted);
         let identifier = resource.identifier();
+        let requests = wanted.requests(&identifier, scope.as_str());
+        if requests.is_empty() {
+            return Ok(None);
+        }
         if !path.allows(resource, scope.as_str()) {
             let why = format!("`{scope}` on `{identifier}` is beyond this session or delegation");
             let gate = if path.delegations.is_empty() {
@@ -96,30 +101,31 @@ impl<'a, 'e> Asking<'a, 'e> {
             return Err(IssueError::denied("policy", why));
         };
         let given = wanted.given(view, scope.as_str());
-        let began = std::time::Instant::now();
-        let question = PathQuestion {
-            phase: Phase::Mint,
-            action: scope.as_str(),
-            resource: &identifier,
-            now: wanted.now,
-            enforcement: resource.enforcement,
-            request: None,
-            approval: given.map(|given| given.id),
-            actor: None,
-        };
-        let answer = self.questions.ask(policy, path.whole(), &question);
-        meters().policy_mint.record(began.elapsed());
-        let effect = answer.effect;
-        let needed = still_needed(&answer, given);
-        asked.add(answer);
-        match effect {
-            Effect::Allow | Effect::Hold => Ok(needed),
-            Effect::Deny(reason) => {
+        let mut needed = None;
+        for request in requests {
+            let began = std::time::Instant::now();
+            let question = PathQuestion {
+                phase: Phase::Mint,
+                action: scope.as_str(),
+                resource: &identifier,
+                now: wanted.now,
+                enforcement: resource.enforcement,
+                request: request.map(NamedCall::view),
+                approval: given.map(|given| given.id),
+                actor: None,
+            };
+            let answer = self.questions.ask(policy, path.whole(), &question);
+            meters().policy_mint.record(began.elapsed());
+            let effect = answer.effect;
+            needed = needed.max(still_needed(&answer, given));
+            asked.add(answer);
+            if let Effect::Deny(reason) = effect {
                 let reason = reason_text(reason);
                 let why = format!("{reason} for `{scope}` on `{identifier}`");
-                Err(IssueError::denied("policy", why))
+                return Err(IssueError::denied("policy", why));
             }
         }
+        Ok(needed)
     }
 
     /// Policy may have changed since it was lent, so it is asked at every mint, once a resource.

@@ -14,6 +14,7 @@ pub(super) fn digest_of_issue(
         "application": application,
         "resource": request.resources,
         "scope": request.scope,
+        "authorization_details": request.authorization_details,
         "ttl_seconds": request.ttl_seconds,
         "session_id": request.session_id,
         "delegation_id": request.delegation_id,

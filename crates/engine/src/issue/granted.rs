@@ -1,6 +1,8 @@
 //! What one path gives of what is wanted.
 
-use caracal_core::{Anchor, ApprovalId, Approver, ResourceIdentifier, ScopeSet};
+use caracal_core::{
+    Anchor, ApprovalId, Approver, AuthorizationDetail, ResourceIdentifier, ScopeSet,
+};
 
 use super::{Asking, DEFAULT_TTL_SECONDS, Denied, MAX_TTL_SECONDS, Wanted};
 use crate::approvals::HeldIssue;
@@ -20,6 +22,7 @@ pub(crate) struct Granted {
     /// The digest of the approval that it uses up.
     pub(crate) used: Option<String>,
     pub(super) scope: ScopeSet,
+    pub(super) details: Vec<AuthorizationDetail>,
     pub(super) ttl: u32,
     pub(crate) asked: Asked,
     pub(super) ancestors: Vec<Anchor>,
@@ -75,6 +78,7 @@ impl Engine {
                 anchors: wanted.anchors(view),
                 digest: wanted.digest(view, &path, by)?,
                 scopes,
+                details: wanted.details(),
                 by,
                 path,
             }));
@@ -122,6 +126,7 @@ impl Engine {
             approval,
             used: wanted.approval.as_ref().map(|held| held.digest.clone()),
             scope: granted,
+            details: wanted.details(),
             ttl,
             asked: granting,
             ancestors,

@@ -3,6 +3,7 @@
 use caracal_core::{DelegationId, MandateId, SessionId};
 use jiff::Timestamp;
 
+use super::exact::scopes_of;
 use super::named::{check_bound, named_scopes};
 use super::wanted::check_alive;
 use super::{Denied, Granted, Wanted};
@@ -38,6 +39,12 @@ impl Engine {
             Some(text) => Some(named_scopes(text, &resources).map_err(plain)?),
             None => None,
         };
+        let calls = self.named_calls(view, request, &resources, source.as_ref());
+        let calls = calls.map_err(plain)?;
+        let scopes = match &calls {
+            Some(calls) => Some(scopes_of(calls, scopes.as_ref()).map_err(plain)?),
+            None => scopes,
+        };
         let approval = request.approval_id;
         let approval = approval.map(|id| self.approval_to_use(caller, id, now));
         let wanted = Wanted {
@@ -46,6 +53,7 @@ impl Engine {
             application: caller.application,
             resources,
             scopes,
+            calls,
             source,
             request,
             now,

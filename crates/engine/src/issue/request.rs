@@ -1,6 +1,6 @@
 //! What is asked for, and what comes of it.
 
-use caracal_core::{ApprovalId, DelegationId, MandateId, ScopeSet, SessionId};
+use caracal_core::{ApprovalId, AuthorizationDetail, DelegationId, MandateId, ScopeSet, SessionId};
 
 use crate::CallerCredentials;
 
@@ -25,6 +25,8 @@ pub struct IssueRequest {
     pub resources: Vec<String>,
     /// The scopes; none stands for every scope that is allowed now.
     pub scope: Option<String>,
+    /// The only requests that it is to allow, as JSON (RFC 9396).
+    pub authorization_details: Option<String>,
     /// The wanted life in seconds; a larger one is shortened.
     pub ttl_seconds: Option<u32>,
     /// The id for events.
@@ -43,6 +45,7 @@ impl IssueRequest {
             subject_token: None,
             resources: Vec::new(),
             scope: None,
+            authorization_details: None,
             ttl_seconds: None,
             request_id: request_id.into(),
         }
@@ -51,7 +54,10 @@ impl IssueRequest {
 
 /// True when a session mandate is asked for: nothing is to be used.
 pub(super) fn is_for_session(request: &IssueRequest) -> bool {
-    request.resources.is_empty() && request.subject_token.is_none() && request.scope.is_none()
+    request.resources.is_empty()
+        && request.subject_token.is_none()
+        && request.scope.is_none()
+        && request.authorization_details.is_none()
 }
 
 /// An issued mandate.
@@ -62,6 +68,8 @@ pub struct IssuedMandate {
     pub expires_in: u32,
     /// What it allows.
     pub scope: ScopeSet,
+    /// The only requests that it allows; none: every one under its scopes.
+    pub details: Vec<AuthorizationDetail>,
     /// Its id.
     pub id: MandateId,
 }

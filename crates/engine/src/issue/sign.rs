@@ -30,6 +30,7 @@ impl Engine {
             scope: granted.scope.clone(),
             anc: granted.ancestors.clone(),
             apr: granted.approval,
+            authorization_details: granted.details.clone(),
             ..self.claims_on(caller, &granted.path, id, now, granted.ttl)
         };
         let mut event = self.event(zone.id, EventType::MandateIssued, &request.request_id);
@@ -74,6 +75,7 @@ impl Engine {
             dlg: path.delegation_ids(),
             anc: Vec::new(),
             apr: None,
+            authorization_details: Vec::new(),
             generation: None,
         }
     }
@@ -104,6 +106,7 @@ impl Engine {
             text,
             expires_in: ttl,
             scope: claims.scope,
+            details: claims.authorization_details,
             id: claims.jti,
         })
     }

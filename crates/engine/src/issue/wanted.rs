@@ -1,8 +1,12 @@
 //! What is wanted of a mandate.
 
-use caracal_core::{Anchor, ApplicationId, Approval, ApprovalId, Authority, Resource, ScopeSet};
+use caracal_core::{
+    Anchor, ApplicationId, Approval, ApprovalId, Authority, AuthorizationDetail, Resource,
+    ResourceIdentifier, Scope, ScopeSet,
+};
 use jiff::Timestamp;
 
+use super::exact::NamedCall;
 use crate::exchange::Source;
 use crate::view::ZoneView;
 use crate::{IssueError, IssueRequest};
@@ -14,6 +18,8 @@ pub(crate) struct Wanted<'r> {
     pub(crate) resources: Vec<&'r Resource>,
     /// None: every scope that is allowed.
     pub(crate) scopes: Option<ScopeSet>,
+    /// The requests that it is to name exactly; none: it names none.
+    pub(super) calls: Option<Vec<NamedCall>>,
     pub(super) source: Option<Source<'r>>,
     pub(super) request: &'r IssueRequest,
     /// The approval to use.
@@ -29,6 +35,28 @@ impl Wanted<'_> {
         self.source.as_ref().filter(|_| own)?.approval()
     }
 
+    /// The requests that it is to name, as the mandate tells them.
+    pub(crate) fn details(&self) -> Vec<AuthorizationDetail> {
+        let calls = self.calls.iter().flatten();
+        calls.map(|call| call.detail.clone()).collect()
+    }
+
+    /// What policy is asked about of a scope on a resource: each request that is named, or one
+    /// that is not known yet.
+    pub(super) fn requests(
+        &self,
+        identifier: &ResourceIdentifier,
+        scope: &str,
+    ) -> Vec<Option<&NamedCall>> {
+        match &self.calls {
+            None => vec![None],
+            Some(calls) => {
+                let calls = calls.iter().filter(|call| call.is_of(identifier, scope));
+                calls.map(Some).collect()
+            }
+        }
+    }
+
     /// The scopes that are asked about.
     pub(super) fn candidates(&self) -> ScopeSet {
         match (&self.scopes, &self.source) {
@@ -41,8 +69,11 @@ impl Wanted<'_> {
         }
     }
 
-    /// How many scopes on resources there are to ask about, at most.
+    /// How many scopes on resources, or requests, there are to ask about, at most.
     pub(super) fn pairs(&self) -> usize {
+        if let Some(calls) = &self.calls {
+            return calls.len();
+        }
         let named = self.scopes.as_ref().map_or(usize::MAX, ScopeSet::len);
         let declared = self.resources.iter().map(|r| r.scopes.len().min(named));
         declared.sum()
@@ -54,7 +85,12 @@ impl Wanted<'_> {
         let mut resources = self.resources.iter();
         match &self.scopes {
             Some(scopes) => resources.all(|resource| {
-                let declared = scopes.iter().filter(|s| resource.declares(s.as_str()));
+                let identifier = resource.identifier();
+                let is_asked = |s: &&Scope| {
+                    resource.declares(s.as_str())
+                        && !self.requests(&identifier, s.as_str()).is_empty()
+                };
+                let declared = scopes.iter().filter(is_asked);
                 declared
                     .into_iter()
                     .all(|scope| has(resource, scope.as_str()))

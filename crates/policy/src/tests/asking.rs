@@ -110,6 +110,60 @@ fn heads_and_conditions_decide() {
 }
 
 #[test]
+fn a_request_that_is_named_at_mint_is_decided_there() {
+    let get = r#"when { context.request.method == "GET" };"#;
+    let forbid = r#"forbid(principal, action, resource) when { context.request.method == "GET" };"#;
+    let held = format!("@approval(\"operator\") {ANTON} {get}");
+    let lifted = format!("{ANTON}; @approval(\"operator\") {forbid}");
+    for (cedar, method, [at_gateway, at_service]) in [
+        (format!("{ANTON} {get}"), "GET", [ALLOW; 2]),
+        (format!("{ANTON} {get}"), "PUT", [NO_PERMIT; 2]),
+        (format!("{ANTON}; {forbid}"), "GET", [FORBIDDEN; 2]),
+        (format!("{ANTON}; {forbid}"), "PUT", [ALLOW; 2]),
+        // The Gateway holds the call, where its body is seen; nobody else would.
+        (held.clone(), "GET", [ALLOW, HOLD]),
+        (held, "PUT", [NO_PERMIT; 2]),
+        (lifted.clone(), "GET", [ALLOW, HOLD]),
+        (lifted, "PUT", [ALLOW; 2]),
+        // One that does not look at the request holds the mint.
+        (
+            format!("@approval(\"operator\") {ANTON};"),
+            "GET",
+            [HOLD; 2],
+        ),
+        (
+            format!(
+                "{ANTON} when {{ context.phase == \"mint\" && context.request.method like \"G*\" }};"
+            ),
+            "GET",
+            [ALLOW; 2],
+        ),
+    ] {
+        let policy = compiled(&[("p", &cedar)]);
+        let asked = Asked {
+            request: Some((method, "/v1/models")),
+            ..Asked::new()
+        };
+        for (enforcement, expected) in [
+            (Enforcement::Gateway, at_gateway),
+            (Enforcement::Service, at_service),
+        ] {
+            let question = crate::Question {
+                phase: Phase::Mint,
+                enforcement,
+                ..asked.question()
+            };
+            let answer = policy.ask(&question);
+            assert_eq!(answer.effect, expected, "{cedar}\n{method}: {answer:?}");
+        }
+        // Nothing of it is taken for an answer at the call.
+        let at_call = policy.ask(&asked.question());
+        policy.forget();
+        assert_eq!(policy.ask(&asked.question()), at_call);
+    }
+}
+
+#[test]
 fn what_needs_the_request_is_deferred_at_mint() {
     let get = r#"when { context.request.method == "GET" };"#;
     check(&format!("{ANTON} {get}"), [ALLOW, ALLOW, NO_PERMIT]);
