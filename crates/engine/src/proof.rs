@@ -4,29 +4,24 @@
 //! last seconds. What is left to a thief who sees mandate and proof together is written down in
 //! `docs/dpop.md`.
 
+mod check;
 mod nonce;
 mod public_url;
 mod seen;
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 
 use caracal_core::{ApplicationId, EventType, RefusalCode, ZoneId};
-use caracal_crypto::{DpopError, DpopKey, DpopProof, UnverifiedProof};
 
 use crate::verify::OpenedMandate;
 use crate::view::ZoneView;
-use crate::{
-    AuthenticatedClient, CallerCredentials, Engine, EngineConfig, IssueError, Refusal, RefusedAt,
-};
+use crate::{AuthenticatedClient, CallerCredentials, Engine, IssueError, Refusal, RefusedAt};
+pub(crate) use check::Proofs;
+use check::{ProofError, id_of};
 pub(crate) use nonce::nonce_key;
-use public_url::PublicUrl;
 pub(crate) use seen::{SeenProofs, Unseen};
-
-/// How far the `iat` of a proof may be from our time, to either side, in seconds. It is the nonce
-/// that makes a proof fresh: this only tells a client whose clock is wrong.
-const CLOCK_WINDOW_SECONDS: i64 = 60;
-/// How many keys of clients are remembered; each takes about 1 KiB, at most 8 KiB.
-const KNOWN_KEYS: u64 = 8192;
 
 /// What a request shows of its client's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,54 +53,6 @@ pub(crate) struct Proven {
     pub(crate) id: [u8; 32],
     /// When its nonce ends, in seconds since 1970.
     pub(crate) good_until: i64,
-}
-
-/// Why a proof is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProofError {
-    #[error("there is no `DPoP` header")]
-    Missing,
-    #[error("there are several `DPoP` headers")]
-    Several,
-    #[error(transparent)]
-    Unreadable(#[from] DpopError),
-    #[error("the proof is signed with another key than the one that the mandate is bound to")]
-    OtherKey,
-    #[error("the proof is for another method: its `htm` is not the request's")]
-    Method,
-    #[error("the proof is for another URL: its `htu` is not the one that was asked for")]
-    Url,
-    #[error("the proof's `iat` is more than 60 s from the server's time: check the clock")]
-    Clock,
-    #[error("the proof is for another mandate: its `ath` is not the hash of this one")]
-    Mandate,
-    #[error("the proof needs the nonce of this answer's `DPoP-Nonce` header")]
-    Nonce,
-    #[error("the proof was used before: make a new one for each request")]
-    Replayed,
-    #[error("the application has shown too many proofs in the last 10 s")]
-    OwnShare,
-    #[error("the server has seen too many proofs in the last 10 s")]
-    Full,
-}
-
-/// What the engine remembers of proofs.
-pub(crate) struct Proofs {
-    keys: moka::sync::Cache<[u8; 32], Arc<DpopKey>>,
-    seen: SeenProofs,
-    sts: Option<PublicUrl>,
-    gateway: Option<PublicUrl>,
-}
-
-impl Proofs {
-    pub(crate) fn new(config: &EngineConfig) -> Self {
-        Self {
-            keys: moka::sync::Cache::new(KNOWN_KEYS),
-            seen: SeenProofs::default(),
-            sts: PublicUrl::parse(&config.sts_url),
-            gateway: PublicUrl::parse(&config.gateway_url),
-        }
-    }
 }
 
 /// What a proof has to fit.
@@ -158,14 +105,7 @@ impl Engine {
             mandate,
         };
         let proven = self.check_proof(presented, &demand);
-        proven
-            .map(|proven| proven.thumbprint)
-            .map_err(|error| match error {
-                ProofError::Nonce => IssueError::UseDpopNonce,
-                ProofError::OwnShare => IssueError::SlowDown(error.to_string()),
-                ProofError::Full => IssueError::Unavailable(error.to_string()),
-                _ => IssueError::InvalidProof(error.to_string()),
-            })
+        proven.map(|proven| proven.thumbprint).map_err(issue_error)
     }
 
     /// Checks that whoever presents a mandate to the Gateway has its key. A bearer mandate needs
@@ -244,43 +184,13 @@ impl Engine {
         presented: &PresentedProof,
         demand: &Demand<'_>,
     ) -> Result<Proven, ProofError> {
-        let text = match presented.headers.as_slice() {
-            [] => return Err(ProofError::Missing),
-            [only] => only,
-            _ => return Err(ProofError::Several),
-        };
-        let proof = self.verify_proof(text, demand)?;
-        if proof.htm() != presented.method {
-            return Err(ProofError::Method);
-        }
-        let proofs = &self.0.proofs;
-        let public = match demand.door {
-            RefusedAt::Sts => &proofs.sts,
-            RefusedAt::Gateway => &proofs.gateway,
-            RefusedAt::Console => &None,
-        };
-        let is_target = public
-            .as_ref()
-            .is_some_and(|public| public.is_target(proof.htu(), &presented.path));
-        if !is_target {
-            return Err(ProofError::Url);
-        }
-        if let Some((digest, _)) = &demand.mandate
-            && proof.ath() != Some(&caracal_crypto::mandate_hash(digest))
-        {
-            return Err(ProofError::Mandate);
-        }
-        let now = self.now();
-        if !proof.is_timely(now.as_second(), CLOCK_WINDOW_SECONDS) {
-            return Err(ProofError::Clock);
-        }
+        let (proofs, now) = (&self.0.proofs, self.now());
+        let proof = proofs.check(presented, demand.door, demand.mandate, now)?;
         let epoch = proof
             .nonce()
             .and_then(|text| nonce::find_epoch(&demand.view.keys.nonce, text, now))
             .ok_or(ProofError::Nonce)?;
-        // A thumbprint has one length, so that no two pairs have the same bytes.
-        let (thumbprint, jti) = (proof.thumbprint().as_bytes(), proof.jti().as_bytes());
-        let id = caracal_crypto::sha256_parts(&[thumbprint, jti]);
+        let id = id_of(&proof);
         let seen = proofs
             .seen
             .remember(epoch, nonce::epoch_of(now), demand.application, id);
@@ -295,29 +205,6 @@ impl Engine {
             good_until: nonce::end_of(epoch),
         })
     }
-
-    /// Checks key and signature. The key of another client is turned away before its signature
-    /// costs anything.
-    fn verify_proof(&self, text: &str, demand: &Demand<'_>) -> Result<DpopProof, ProofError> {
-        let unverified = UnverifiedProof::split(text)?;
-        let digest = unverified.header_digest();
-        let known = self.0.proofs.keys.get(&digest);
-        let key = match &known {
-            Some(key) => Arc::clone(key),
-            None => Arc::new(unverified.read_key()?),
-        };
-        if demand
-            .mandate
-            .is_some_and(|(_, bound)| bound != key.thumbprint())
-        {
-            return Err(ProofError::OtherKey);
-        }
-        let proof = unverified.verify(&key)?;
-        if known.is_none() {
-            self.0.proofs.keys.insert(digest, key);
-        }
-        Ok(proof)
-    }
 }
 
 /// A bound mandate without its proof.
@@ -327,6 +214,17 @@ pub(crate) fn unproven() -> Refusal {
         .hint("send `Authorization: DPoP MANDATE` with a `DPoP` proof of its key")
 }
 
+/// How the STS refuses.
+fn issue_error(error: ProofError) -> IssueError {
+    match error {
+        ProofError::Nonce => IssueError::UseDpopNonce,
+        ProofError::OwnShare => IssueError::SlowDown(error.to_string()),
+        ProofError::Full => IssueError::Unavailable(error.to_string()),
+        _ => IssueError::InvalidProof(error.to_string()),
+    }
+}
+
+/// How the Gateway refuses.
 fn refusal(error: ProofError) -> Refusal {
     let (code, hint) = match error {
         ProofError::Nonce => (
