@@ -216,6 +216,7 @@ async fn what_ends_is_told_within_a_second_and_nothing_is_lost_over_a_reconnect(
         fenced["through"].as_u64() < fenced["revision"].as_u64(),
         "{fenced}"
     );
+    assert_eq!(fenced["generation"], 2, "{fenced}");
     world.session("DELETE", &format!("/{id}"), json!({})).await;
     let (_, position) = feed.expect("ended", &id).await;
 

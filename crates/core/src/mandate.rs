@@ -60,7 +60,8 @@ pub struct MandateClaims {
     /// The only requests that it allows (RFC 9396); none: every one under its scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorization_details: Vec<AuthorizationDetail>,
-    /// The generation of the session that a session mandate is for.
+    /// The holder of the session that it was issued to: with the next one it is dead. None where
+    /// the session came with the mandate.
     #[serde(default, rename = "gen", skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
 }

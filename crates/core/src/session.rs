@@ -65,7 +65,8 @@ pub struct Session {
     pub calls: Option<u64>,
     /// Counts its holders; a new one fences the one before.
     pub generation: u64,
-    /// The revision of the last change of holder: mandates up to it are dead.
+    /// A revision before the last change of holder, for mandates that do not say their
+    /// generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fenced: Option<Revision>,
     /// Whether it may be used.

@@ -35,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) application: ApplicationId,
     /// The only session that it may act for; none: every session of the application.
     pub(crate) session: Option<SessionId>,
+    /// The holder of that session that it has proved to be.
+    pub(crate) generation: Option<u64>,
     /// The thumbprint of the key that it has proved to have.
     pub(crate) key: Option<String>,
     /// The operator in the application's place, whom no key binds.
@@ -72,6 +74,7 @@ impl Engine {
             view: client.view,
             application: client.application,
             session: None,
+            generation: None,
             key,
             operator: None,
         })
@@ -110,6 +113,7 @@ impl Engine {
             view,
             application,
             session: Some(session),
+            generation: claims.generation,
             key,
             operator: None,
         };
@@ -162,6 +166,7 @@ impl Engine {
             handle,
             application,
             session: None,
+            generation: None,
             key: None,
             operator: Some(admin.operator.label().to_owned()),
         })
@@ -254,7 +259,7 @@ impl Caller {
         let held = held
             .filter(|held| held.value.application == self.application)
             .ok_or_else(|| IssueError::InvalidGrant(format!("no session `{id}`")))?;
-        self.check_key(&held.value)?;
+        self.check_holder(&held.value)?;
         Ok(held)
     }
 
@@ -286,8 +291,12 @@ impl Caller {
         bound.is_none_or(|bound| self.key.as_deref() == Some(bound))
     }
 
-    /// Under a session that is bound to a key, only that key acts.
-    pub(crate) fn check_key(&self, session: &Session) -> Result<(), IssueError> {
+    /// The holder of a session acts until there is another one, and only with the key that the
+    /// session is bound to.
+    pub(crate) fn check_holder(&self, session: &Session) -> Result<(), IssueError> {
+        if self.session == Some(session.id) && self.generation != Some(session.generation) {
+            return Err(IssueError::stale_generation(session.generation));
+        }
         match &session.cnf {
             Some(_) if self.operator.is_some() => Ok(()),
             Some(bound) if self.key.as_deref() != Some(bound.jkt.as_str()) => {

@@ -2,7 +2,7 @@
 
 use caracal_core::{Anchor, MandateClaims, Provider, Resource, Revision, SessionId};
 
-use crate::path::{AuthorityPath, fenced};
+use crate::path::AuthorityPath;
 use crate::view::ZoneView;
 
 /// Everything whose end ends the use of a mandate.
@@ -11,6 +11,8 @@ pub(crate) struct Chain {
     session: SessionId,
     /// True when the session came with the mandate, and is no object of its own.
     is_unstored: bool,
+    /// The holder that it was issued to.
+    generation: Option<u64>,
 }
 
 impl Chain {
@@ -29,6 +31,7 @@ impl Chain {
             anchors,
             session: claims.sid,
             is_unstored: is_unstored(claims),
+            generation: claims.generation,
         }
     }
 
@@ -77,9 +80,15 @@ impl Chain {
         view: &ZoneView,
         decided_on: Revision,
     ) -> bool {
-        session == self.session
-            && !self.is_unstored
-            && fenced(view, session).is_some_and(|since| decided_on <= since)
+        let stored = Some(session).filter(|own| *own == self.session && !self.is_unstored);
+        let Some(held) = stored.and_then(|own| view.sessions.find(own)) else {
+            return false;
+        };
+        match self.generation {
+            Some(generation) => generation < held.value.generation,
+            // Mandates of before this claim have only their revision.
+            None => held.value.fenced.is_some_and(|since| decided_on <= since),
+        }
     }
 
     fn is_dead(&self, anchor: Anchor, view: &ZoneView, decided_on: Revision) -> bool {

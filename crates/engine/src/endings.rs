@@ -6,7 +6,7 @@ mod feed;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use caracal_core::{Anchor, KeyId, Revision};
+use caracal_core::{Anchor, KeyId, Revision, Session};
 use serde::Serialize;
 
 pub(crate) use derive::endings_of;
@@ -66,6 +66,23 @@ pub struct Ending {
     /// Up to which revision mandates are dead; none: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<Revision>,
+    /// The new holder of the session: mandates whose `gen` is lower are dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+impl Ending {
+    /// A session has another holder: what was decided for it through a revision is dead.
+    pub(crate) fn fenced(session: &Session, revision: Revision, through: Revision) -> Self {
+        Self {
+            kind: EndingKind::Fenced,
+            anchor: Some(Anchor::Session(session.id)),
+            key: None,
+            revision,
+            through: Some(through),
+            generation: Some(session.generation),
+        }
+    }
 }
 
 /// The endings of a zone's latest commits, shared by all who follow them.
@@ -137,6 +154,7 @@ mod tests {
             key: None,
             revision: Revision(revision),
             through: None,
+            generation: None,
         }
     }
 

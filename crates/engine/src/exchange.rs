@@ -119,7 +119,7 @@ impl Engine {
         if let Some(held) = view.sessions.find(claims.sid)
             && request.delegation_id.is_none()
         {
-            caller.check_key(&held.value)?;
+            caller.check_holder(&held.value)?;
         }
         let mine = Source(opened);
         let wanted = &request.resources;

@@ -79,7 +79,7 @@ impl LiveCalls {
             return 0;
         };
         let suspended = held.value.status == SessionStatus::Suspended;
-        if !suspended && held.value.fenced.is_none() {
+        if !suspended && held.value.generation == 1 {
             return 0;
         }
         let anchor = Anchor::Session(session);

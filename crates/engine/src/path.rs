@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, Application, Authority, Delegation, DelegationId, Label, Resource, Revision, Session,
-    SessionId, SubjectId,
+    Anchor, Application, Authority, Delegation, DelegationId, Label, Resource, Session, SessionId,
+    SubjectId,
 };
 use jiff::Timestamp;
 
@@ -280,10 +280,4 @@ pub(crate) fn is_ended(view: &ZoneView, session: &Session) -> bool {
         || session
             .parent
             .is_some_and(|parent| view.sessions.find(parent).is_none())
-}
-
-/// The revision from which on a mandate of this session counts; those of an earlier holder do
-/// not.
-pub(crate) fn fenced(view: &ZoneView, session: SessionId) -> Option<Revision> {
-    view.sessions.find(session)?.value.fenced
 }

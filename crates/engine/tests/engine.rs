@@ -16,6 +16,7 @@ mod engine {
     mod endings;
     mod evidence;
     mod exact_calls;
+    mod fencing;
     mod history;
     mod idempotency;
     mod issue;

@@ -55,7 +55,7 @@ impl Caller {
             held.receiver
         };
         if let Some(session) = own.and_then(|id| view.sessions.find(id)) {
-            self.check_key(&session.value)?;
+            self.check_holder(&session.value)?;
         }
         Ok(held)
     }

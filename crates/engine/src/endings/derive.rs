@@ -11,26 +11,27 @@ use crate::view::ZoneView;
 pub(crate) fn endings_of(before: &ZoneView, record: &CommitRecord) -> Vec<Ending> {
     let mut endings = Vec::new();
     let revision = record.position.revision;
-    let mut add = |kind, anchor, through| {
+    let add = |endings: &mut Vec<Ending>, kind, anchor, through| {
         endings.push(Ending {
             kind,
             anchor: Some(anchor),
             key: None,
             revision,
             through,
+            generation: None,
         });
     };
     for write in &record.writes {
         match write {
             Write::Delete { kind, id, .. } => {
                 if let Some(anchor) = anchor_of(*kind, *id) {
-                    add(EndingKind::Ended, anchor, None);
+                    add(&mut endings, EndingKind::Ended, anchor, None);
                 }
             }
             Write::Put(document) if document.kind == Kind::Revocation => {
                 if let Ok(revocation) = serde_json::from_str::<Revocation>(&document.body) {
                     let (kind, through) = of_revocation(&revocation);
-                    add(kind, revocation.anchor, through);
+                    add(&mut endings, kind, revocation.anchor, through);
                 }
             }
             Write::Put(document) if document.kind == Kind::Session => {
@@ -47,10 +48,10 @@ pub(crate) fn endings_of(before: &ZoneView, record: &CommitRecord) -> Vec<Ending
                         SessionStatus::Suspended => EndingKind::Suspended,
                         SessionStatus::Active => EndingKind::Resumed,
                     };
-                    add(kind, Anchor::Session(id), None);
+                    add(&mut endings, kind, Anchor::Session(id), None);
                 }
-                if session.fenced != held.value.fenced {
-                    add(EndingKind::Fenced, Anchor::Session(id), session.fenced);
+                if session.generation != held.value.generation {
+                    endings.push(Ending::fenced(&session, revision, before.position.revision));
                 }
             }
             Write::Put(_) => {}
@@ -68,6 +69,7 @@ pub(crate) fn endings_of(before: &ZoneView, record: &CommitRecord) -> Vec<Ending
         key: Some(key),
         revision,
         through: None,
+        generation: None,
     }));
     endings
 }

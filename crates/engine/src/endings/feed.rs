@@ -180,7 +180,7 @@ struct Snapshot {
 impl Snapshot {
     fn of(view: &ZoneView) -> Self {
         let is_limited = |held: &&Arc<Stored<Session>>| {
-            held.value.status == SessionStatus::Suspended || held.value.fenced.is_some()
+            held.value.status == SessionStatus::Suspended || held.value.generation > 1
         };
         Self {
             revision: view.position.revision,
@@ -199,6 +199,7 @@ impl Snapshot {
             key: None,
             revision,
             through,
+            generation: None,
         };
         let mut endings = Vec::new();
         while endings.len() < BATCH {
@@ -211,7 +212,7 @@ impl Snapshot {
                     endings.push(ending(EndingKind::Suspended, anchor, None));
                 }
                 if let Some(fenced) = held.value.fenced {
-                    endings.push(ending(EndingKind::Fenced, anchor, Some(fenced)));
+                    endings.push(Ending::fenced(&held.value, revision, fenced));
                 }
             } else {
                 break;

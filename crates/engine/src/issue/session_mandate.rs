@@ -22,10 +22,10 @@ impl Engine {
         let view = caller.handle.view();
         let made = caller
             .own_application(&view)
-            .and_then(|_| caller.own_session(&view, session).cloned())
-            .and_then(|held| Ok((held, self.path_of(caller, &view, session, None)?)));
-        let (held, path) = match made {
-            Ok(made) => made,
+            .and_then(|_| caller.own_session(&view, session))
+            .and_then(|_| self.path_of(caller, &view, session, None));
+        let path = match made {
+            Ok(path) => path,
             Err(error) => {
                 let admin = caller.admin(request_id);
                 let mut event = caller.event(self, EventType::MandateDenied, &admin);
@@ -43,7 +43,6 @@ impl Engine {
         let claims = MandateClaims {
             aud: vec![zone.issuer.clone()],
             anc: path.ancestors(),
-            generation: Some(held.value.generation),
             rev: view.position.to_string(),
             ..self.claims_on(caller, &path, id, now, ttl)
         };

@@ -76,7 +76,7 @@ impl Engine {
             anc: Vec::new(),
             apr: None,
             authorization_details: Vec::new(),
-            generation: None,
+            generation: path.last().stored().map(|held| held.value.generation),
         }
     }
 
