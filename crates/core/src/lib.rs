@@ -67,7 +67,7 @@ pub use retention::{PrunedRange, Retention, RetentionError};
 pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
-pub use session::{Session, SessionStatus};
+pub use session::{Session, SessionStatus, SuspendedBy};
 pub use trace_id::{TraceId, TraceIdError};
 pub use upstream_protocol::UpstreamProtocol;
 pub use zone::{LogKey, MandateKey, MasterKeyRecord, Zone};

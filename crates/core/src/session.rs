@@ -28,6 +28,26 @@ impl SessionStatus {
     }
 }
 
+/// Who suspended a session: what an operator suspends, no workload resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuspendedBy {
+    /// An operator.
+    Operator,
+    /// Its application, or a session above it.
+    Workload,
+}
+
+impl SuspendedBy {
+    /// The word in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Workload => "workload",
+        }
+    }
+}
+
 /// One governed run of work of an application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -72,6 +92,9 @@ pub struct Session {
     /// Whether it may be used.
     #[serde(default)]
     pub status: SessionStatus,
+    /// Who suspended it. None although it is suspended: it is not known, so an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_by: Option<SuspendedBy>,
     /// The key that alone may act under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use caracal_core::{
     Anchor, Application, Authority, Delegation, DelegationId, Label, Resource, Session, SessionId,
-    SubjectId,
+    SubjectId, Version,
 };
 use jiff::Timestamp;
 
@@ -141,6 +141,17 @@ impl AuthorityPath {
             narrowing_links: 1,
             before: Vec::new(),
         }
+    }
+
+    /// The path of a root session that is about to be opened.
+    pub(crate) fn of_root(
+        application: Arc<Stored<Application>>,
+        version: Version,
+        value: Session,
+    ) -> Self {
+        let mut path = Self::without_session(application, value.id);
+        path.root.stored = Some(Arc::new(Stored { version, value }));
+        path
     }
 
     /// Every link, root first.

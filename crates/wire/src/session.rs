@@ -81,6 +81,10 @@ pub struct SessionView {
     pub subject: Option<String>,
     /// `active` or `suspended`.
     pub status: String,
+    /// `operator` or `workload`, while it is suspended: what an operator suspended, only operators
+    /// resume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_by: Option<String>,
     /// How many sessions are above it.
     pub depth: u32,
     /// Counts its holders.

@@ -95,7 +95,9 @@ fn show(session: &SessionView, json: bool) -> Outcome<()> {
         return terminal::json(session);
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    terminal::line(format_args!("{} {}", session.id, session.status))?;
+    let by = session.suspended_by.as_ref();
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    terminal::line(format_args!("{} {}{by}", session.id, session.status))?;
     terminal::line(format_args!("  application  {}", session.application))?;
     terminal::line(format_args!("  parent       {}", text(&session.parent_id)))?;
     terminal::line(format_args!("  Subject      {}", text(&session.subject)))?;

@@ -1,5 +1,6 @@
 //! Holding a session: heartbeats, a new holder, suspending and resuming.
 
+use caracal_core::SuspendedBy::{Operator, Workload};
 use caracal_core::{EventType, Kind, Session, SessionId, SessionStatus, ZoneId};
 
 use crate::caller::Caller;
@@ -71,6 +72,7 @@ impl Engine {
     /// it or below it, and what was going on is cut.
     ///
     /// # Errors
+    /// `suspended_by_operator` for a workload that resumes what an operator suspended.
     /// See [`IssueError`].
     pub async fn set_session_status(
         &self,
@@ -117,13 +119,27 @@ impl Engine {
                     "a session does not resume itself: its application does, or what is above it";
                 return Err(IssueError::denied("session", why));
             }
+            let was = &held.value;
+            let by_operator =
+                was.status == SessionStatus::Suspended && was.suspended_by != Some(Workload);
+            if status == SessionStatus::Active && by_operator && caller.operator.is_none() {
+                let why = format!("an operator suspended `{id}`: only operators resume it");
+                return Err(IssueError::conflict("suspended_by_operator", why));
+            }
             self.path_of_held(caller, view, id)?;
             let mut change = Change::standalone(caller.zone());
-            let mut session = held.value.clone();
-            if session.status == status {
+            let mut session = was.clone();
+            session.status = status;
+            session.suspended_by = match status {
+                SessionStatus::Active => None,
+                SessionStatus::Suspended if by_operator || caller.operator.is_some() => {
+                    Some(Operator)
+                }
+                SessionStatus::Suspended => Some(Workload),
+            };
+            if session == *was {
                 return Ok((change, session));
             }
-            session.status = status;
             change.read(Kind::Session, id.uuid(), held.version);
             change.put(Kind::Session, id.uuid(), None, held.version, &session)?;
             let event_type = match status {

@@ -1,6 +1,7 @@
 //! Opening a session, also below another.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use caracal_core::{
     Anchor, ApplicationId, Authority, Confirmation, EventType, Kind, Label, Session, SessionId,
@@ -113,7 +114,7 @@ impl Engine {
         let mandate = if admin.dry_run {
             None
         } else {
-            let issued = self.issue_session_mandate(caller, session.id, None, &request.request_id);
+            let issued = self.issue_first_session_mandate(caller, &session, &request.request_id);
             Some(issued.await?)
         };
         Ok(OpenedSession {
@@ -159,27 +160,23 @@ impl Engine {
             None => None,
         };
         let id = SessionId::new(now, &self.random());
-        let path = match parent {
+        let above = match parent {
             Some(parent) => {
                 change.read(Kind::Session, parent.value.id.uuid(), parent.version);
-                self.path_of(caller, view, parent.value.id, None)?
+                let path = self.path_of(caller, view, parent.value.id, None)?;
+                check_child(view, parent, request)?;
+                Some(path)
             }
-            None => AuthorityPath::without_session(application.clone(), id),
+            None => None,
         };
-        if let Some(parent) = parent {
-            check_child(view, parent, request)?;
-        }
-        if let Some(authority) = &request.authority {
-            let mut questions = self.questions(MAX_QUESTIONS);
-            self.check_narrower(view, &path, authority, &mut questions)?;
-        }
         let wanted = request.ttl_seconds.unwrap_or(DEFAULT_SESSION_SECONDS);
         let wanted = now
             .checked_add(SignedDuration::from_secs(
                 wanted.min(MAX_SESSION_SECONDS).into(),
             ))
             .unwrap_or(now);
-        let expires_at = path.expires_at().map_or(wanted, |end| wanted.min(end));
+        let end = above.as_ref().and_then(AuthorityPath::expires_at);
+        let expires_at = end.map_or(wanted, |end| wanted.min(end));
         let mut labels = request.labels.clone();
         labels.extend(parent.iter().flat_map(|p| p.value.labels.iter().cloned()));
         let session = Session {
@@ -198,9 +195,19 @@ impl Engine {
             generation: 1,
             fenced: None,
             status: SessionStatus::Active,
+            suspended_by: None,
             cnf: request.cnf.clone(),
             operator: caller.operator.clone(),
         };
+        if let Some(authority) = &request.authority {
+            // A root is asked as it will be, with its labels and its Subject.
+            let path = above.unwrap_or_else(|| {
+                let application = Arc::clone(application);
+                AuthorityPath::of_root(application, Version::ABSENT, session.clone())
+            });
+            let mut questions = self.questions(MAX_QUESTIONS);
+            self.check_narrower(view, &path, authority, &mut questions)?;
+        }
         change.put(Kind::Session, id.uuid(), None, Version::ABSENT, &session)?;
         let mut event = self.event(zone, EventType::SessionOpened, &request.request_id);
         event.application = Some(session.application);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use caracal_core::{
-    Anchor, Authority, Confirmation, EventType, RefusalCode, SessionId, SessionStatus,
+    Anchor, Authority, Confirmation, EventType, RefusalCode, SessionId, SessionStatus, SuspendedBy,
 };
 use caracal_engine::{
     CallerCredentials, IssueError, IssueRequest, IssuedMandate, OpenSession, OpenedSession,
@@ -436,17 +436,9 @@ async fn only_the_key_acts_under_a_session_that_is_bound() {
     };
     let anton = zone.credentials("anton");
     let engine = &test.engine;
-    // Who binds a session to a key has to prove that key at once, for its mandate.
-    let without = engine.open_session(&anton, None, bound).await;
-    assert_eq!(code(without), "invalid_dpop_proof");
-    let bound = OpenSession {
-        cnf: Some(Confirmation {
-            jkt: jkt.to_owned(),
-        }),
-        request_id: "req_open".to_owned(),
-        ..OpenSession::default()
-    };
-    let opened = engine.open_session(&anton, Some(jkt), bound).await.unwrap();
+    // Whoever opens it need not have the key: the one that it is for does.
+    let opened = engine.open_session(&anton, None, bound).await.unwrap();
+    assert_eq!(bound_to(&test, &opened).await.as_deref(), Some(jkt));
     let request = |key: Option<&str>| IssueRequest {
         key: key.map(str::to_owned),
         session_id: Some(opened.session.id),
@@ -462,6 +454,104 @@ async fn only_the_key_acts_under_a_session_that_is_bound() {
         assert_eq!(code(closed), "invalid_dpop_proof");
     }
     engine.issue(request(Some(jkt))).await.unwrap();
+    let own = as_session(&opened);
+    let id = opened.session.id;
+    let seen = engine.get_session(&own, None, id).await;
+    assert_eq!(code(seen), "invalid_dpop_proof");
+    engine.get_session(&own, Some(jkt), id).await.unwrap();
+    // A child is bound to no key, or to the one that is named for it: not to its parent's.
+    let child = |cnf: Option<&str>| OpenSession {
+        cnf: cnf.map(|jkt| Confirmation {
+            jkt: jkt.to_owned(),
+        }),
+        request_id: "req_child".to_owned(),
+        ..child_of(&opened)
+    };
+    for named in [None, Some(other), Some(jkt)] {
+        let opened = engine.open_session(&own, Some(jkt), child(named)).await;
+        let opened = opened.unwrap();
+        assert_eq!(bound_to(&test, &opened).await.as_deref(), named);
+    }
+    let unheld = engine.open_session(&own, None, child(Some(other))).await;
+    assert_eq!(code(unheld), "invalid_dpop_proof");
+    // A root without `cnf` is as the request was: its mandate is bound where a key is proven.
+    let root = OpenSession {
+        request_id: "req_open".to_owned(),
+        ..OpenSession::default()
+    };
+    let root = engine.open_session(&anton, Some(jkt), root).await.unwrap();
+    assert_eq!(bound_to(&test, &root).await.as_deref(), Some(jkt));
+}
+
+/// The key that the first mandate of a session is bound to.
+async fn bound_to(test: &TestEngine, opened: &OpenedSession) -> Option<String> {
+    let text = &opened.mandate.as_ref().unwrap().text;
+    let opened = test.engine.open_mandate(text).await.unwrap();
+    opened.claims().cnf.as_ref().map(|cnf| cnf.jkt.clone())
+}
+
+#[tokio::test]
+async fn a_root_is_narrowed_within_what_its_labels_permit() {
+    let cedar = "permit (principal in Application::\"anton\", action, resource) \
+                 when { principal.labels.contains(\"support\") };";
+    let test = TestEngine::in_memory().await;
+    let mut spec = SeededZone::spec(cedar);
+    for application in &mut spec.applications {
+        application.labels = ["support".parse().unwrap()].into();
+    }
+    let zone = test.seed("labelled", spec).await;
+    let narrow = |labels: &[&str]| OpenSession {
+        labels: labels.iter().map(|label| label.parse().unwrap()).collect(),
+        authority: Some(only_read()),
+        ..OpenSession::default()
+    };
+    let opened = open(&test, &zone, "anton", narrow(&["support"])).await;
+    mint(&test, &opened.unwrap(), Some("read")).await.unwrap();
+    let without = open(&test, &zone, "anton", narrow(&[])).await;
+    assert_eq!(code(without), "not_narrower");
+}
+
+#[tokio::test]
+async fn only_operators_resume_what_an_operator_suspended() {
+    let (test, zone) = world().await;
+    let root = open(&test, &zone, "anton", OpenSession::default())
+        .await
+        .unwrap();
+    let child = open(&test, &zone, "anton", child_of(&root)).await.unwrap();
+    let (anton, above) = (zone.credentials("anton"), as_session(&root));
+    let id = child.session.id;
+    let engine = &test.engine;
+    let admin = test.admin();
+    let by_operator = |status| engine.set_session_status_of(zone.id, &admin, id, status);
+    let set = |caller, status| engine.set_session_status(caller, None, id, status, "req_set");
+    let resume = |caller| set(caller, SessionStatus::Active);
+    let suspend = |caller| set(caller, SessionStatus::Suspended);
+    by_operator(SessionStatus::Suspended).await.unwrap();
+    for caller in [&anton, &above] {
+        assert_eq!(code(resume(caller).await), "suspended_by_operator");
+        // Suspending it again does not make it one's own.
+        let (_, session) = suspend(caller).await.unwrap();
+        assert_eq!(session.suspended_by, Some(SuspendedBy::Operator));
+        assert_eq!(code(resume(caller).await), "suspended_by_operator");
+    }
+    assert_eq!(code(mint(&test, &child, None).await), "session_suspended");
+    let resumed = by_operator(SessionStatus::Active).await.unwrap();
+    assert_eq!(resumed.suspended_by, None);
+    mint(&test, &child, None).await.unwrap();
+    // What a workload suspended it may resume, until an operator suspends it too.
+    let (_, session) = suspend(&above).await.unwrap();
+    assert_eq!(session.suspended_by, Some(SuspendedBy::Workload));
+    resume(&anton).await.unwrap();
+    suspend(&above).await.unwrap();
+    by_operator(SessionStatus::Suspended).await.unwrap();
+    assert_eq!(code(resume(&anton).await), "suspended_by_operator");
+    let denied = zone.events(engine).await;
+    let denied = denied
+        .iter()
+        .rfind(|event| event.event_type == EventType::SessionDenied)
+        .unwrap();
+    assert_eq!(denied.reason.as_deref(), Some("suspended_by_operator"));
+    assert_eq!(denied.target.as_deref(), Some(id.to_string().as_str()));
 }
 
 #[tokio::test]

@@ -194,7 +194,7 @@ impl History {
         let effective = match &of_parent {
             Some(Some(path)) => path.mask,
             Some(None) => 0,
-            None => Reference::of_app(app),
+            None => Reference::of_root(app, restricted),
         };
         let depth = parent.map_or(0, |id| model.sessions[id].depth + 1);
         let expected = !matches!(of_parent, Some(None))

@@ -114,6 +114,11 @@ impl Reference {
         [0b1111, 0b0011][app]
     }
 
+    /// What a new root session of an application may do.
+    pub(crate) fn of_root(app: usize, restricted: bool) -> Mask {
+        Self::of_app(app) & !Self::forbids(app, restricted)
+    }
+
     fn forbids(app: usize, restricted: bool) -> Mask {
         let of_app = [0, 0b1000][app];
         if restricted { of_app | WRITES } else { of_app }

@@ -42,6 +42,7 @@ impl SessionView {
             labels: session.labels.iter().map(ToString::to_string).collect(),
             subject: session.subject.map(|id| id.to_string()),
             status: session.status.as_str().to_owned(),
+            suspended_by: session.suspended_by.map(|by| by.as_str().to_owned()),
             depth: session.depth,
             generation: session.generation,
             created_at: session.created_at,
