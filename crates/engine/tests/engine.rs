@@ -18,6 +18,7 @@ mod engine {
     mod exact_calls;
     mod fencing;
     mod history;
+    mod holding;
     mod idempotency;
     mod issue;
     mod keys;
