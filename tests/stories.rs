@@ -42,6 +42,7 @@ mod request_ids;
 mod restart;
 mod retention;
 mod revocation_feed;
+mod sdk_typescript;
 mod server;
 mod server_log;
 mod sessions;

@@ -1,8 +1,9 @@
-//! What the tests need from outside: Debian's packages, a Python environment, Go modules.
+//! What the tests need from outside: Debian's packages, a Python environment, Go modules, npm's packages.
 
 mod curl;
 mod debian;
 mod go;
+mod node;
 mod python;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ impl Tools {
     /// Runs the clients' own tests: a checker that cannot fail proves nothing.
     pub(crate) fn check_clients(&self) -> Result<()> {
         go::test(&workspace::root()?)?;
+        node::test(&workspace::root()?)?;
         python::test(&workspace::root()?, &self.python)
     }
 }
@@ -65,8 +67,10 @@ pub(crate) fn run() -> Result<Tools> {
         }
     }
     let target = workspace::target_dir()?;
-    Ok(Tools {
+    let tools = Tools {
         python: python::prepare(&root, &target)?,
         tlog_client: go::prepare(&root, &target)?,
-    })
+    };
+    node::prepare(&root, &target)?;
+    Ok(tools)
 }
