@@ -152,6 +152,40 @@ async fn the_token_endpoint_names_each_flaw_of_a_proof() {
             .starts_with("DPoP ")
     );
     nonce_of(&asked);
+    // With the proof whoever holds a bound session mandate is let in, as at every endpoint.
+    let opening = http()
+        .post(format!("{}/v1/sessions", prover.world.stack.sts))
+        .basic_auth(&client.id, Some(&client.secret))
+        .header("content-type", "application/json")
+        .body(json!({ "cnf": { "jkt": prover.signer.thumbprint() } }).to_string());
+    let opened = Answer::of(opening.send().await.unwrap()).await;
+    assert_eq!(opened.status, 201, "{opened:?}");
+    let mandate = opened.json()["session_mandate"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(claims(&mandate)["cnf"]["jkt"], prover.signer.thumbprint());
+    for (path, expected) in [("introspect", "\"active\":true"), ("revoke", "")] {
+        let url = format!("{}/oauth/2/{path}", prover.world.stack.sts);
+        let ask = async |proof: Option<String>| {
+            let mut request = http()
+                .post(&url)
+                .header("authorization", format!("DPoP {mandate}"))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(format!("token={mandate}"));
+            if let Some(proof) = proof {
+                request = request.header("dpop", proof);
+            }
+            Answer::of(request.send().await.unwrap()).await
+        };
+        let refused = ask(None).await;
+        assert_eq!(refused.json()["error"], "invalid_dpop_proof", "{path}");
+        let mut proof = prover.claims("POST", &url, &prover.nonce().await);
+        proof["ath"] = mandate_hash(&sha256(mandate.as_bytes())).into();
+        let answer = ask(Some(prover.sign(&proof))).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert!(answer.body.contains(expected), "{path}: {answer:?}");
+    }
     // Who has no secret is not looked at any further.
     let request = http()
         .post(&url)

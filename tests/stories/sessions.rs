@@ -341,6 +341,17 @@ async fn a_run_of_agents_from_the_first_session_to_the_last_cut() {
     let id = text(&own, "id");
     assert_eq!(told(&["session", "suspend", &id])["status"], "suspended");
     assert_eq!(world.call("GET", &mandate).await.1, "session_suspended");
+    // What an operator suspended its application does not resume.
+    let resume = format!("/v1/sessions/{id}/resume");
+    let refused = world.send("POST", &resume, anton, None).await;
+    let error = refused.json()["error"].clone();
+    assert_eq!(
+        (refused.status, error),
+        (409, json!("suspended_by_operator"))
+    );
+    let path = format!("/v1/sessions/{id}");
+    let shown = world.ok("GET", &path, anton, None).await;
+    assert_eq!(shown["suspended_by"], "operator");
     assert_eq!(told(&["session", "resume", &id])["status"], "active");
     assert_eq!(world.call("GET", &mandate).await.0, 200);
     assert_eq!(told(&["session", "close", &id])["closed"], own["id"]);
@@ -385,6 +396,29 @@ async fn every_bad_request_has_its_own_answer() {
     for (path, body, status, code) in [
         (sessions, json!({"more": 1}), 400, "invalid_request"),
         (sessions, json!([]), 400, "invalid_request"),
+        // A list is no object, also within one.
+        (sessions, json!({"budget": [5]}), 400, "invalid_request"),
+        (sessions, json!({"cnf": ["x"]}), 400, "invalid_request"),
+        (
+            sessions,
+            json!({"authority": [["resource://feed", ["feed:read"]]]}),
+            400,
+            "invalid_request",
+        ),
+        (delegations, json!([]), 400, "invalid_request"),
+        (delegations, json!({"more": 1}), 400, "invalid_request"),
+        (
+            delegations,
+            json!({"from_session": other_id, "to_session": narrow_id, "authority": only_read(), "budget": [5]}),
+            400,
+            "invalid_request",
+        ),
+        (
+            delegations,
+            json!({"from_session": other_id, "to_session": narrow_id, "authority": [["resource://feed", ["feed:read"]]]}),
+            400,
+            "invalid_request",
+        ),
         (sessions, json!({"ttl_seconds": 0}), 400, "invalid_request"),
         (
             sessions,
@@ -482,12 +516,30 @@ async fn every_bad_request_has_its_own_answer() {
             assert_eq!(answer.json()["counterexample"], beyond);
         }
     }
-    // The wrong kind of body, and no credentials.
-    let request = world.request("POST", sessions, &anton).body("{}");
-    assert_eq!(request.send().await.unwrap().status(), 415);
-    let request = http().post(format!("{}{sessions}", world.stack.sts));
-    let request = request.header("content-type", JSON).body("{}");
-    assert_eq!(request.send().await.unwrap().status(), 401);
+    // The wrong kind of body, no JSON, and no credentials.
+    for path in [sessions, delegations] {
+        let request = world.request("POST", path, &anton).body("{}");
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error), (415, json!("invalid_request")));
+        for broken in [
+            "{",
+            "",
+            "{\"a\": 1}}",
+            "{\"ttl_seconds\": 1, \"ttl_seconds\": 2}",
+        ] {
+            let request = world.request("POST", path, &anton);
+            let request = request.header("content-type", JSON).body(broken);
+            let answer = Answer::of(request.send().await.unwrap()).await;
+            assert_eq!(answer.status, 400, "{path} {broken}: {}", answer.body);
+            assert_eq!(answer.json()["error"], "invalid_request", "{path} {broken}");
+        }
+        let request = http().post(format!("{}{path}", world.stack.sts));
+        let request = request.header("content-type", JSON).body("{}");
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error), (401, json!("invalid_client")));
+    }
     // A session of another application looks like none.
     let path = format!("{sessions}/{other_id}");
     for method in ["GET", "DELETE"] {
@@ -496,19 +548,26 @@ async fn every_bad_request_has_its_own_answer() {
             .await;
         assert_eq!(answer.json()["error"], "invalid_grant");
     }
-    // The same key with the same input is the same session; with other input it is refused.
-    let repeated = async |ttl: u32| {
-        let request = world
-            .request("POST", sessions, &anton)
-            .header("content-type", JSON)
-            .header("idempotency-key", "one")
-            .body(json!({ "ttl_seconds": ttl }).to_string());
-        Answer::of(request.send().await.unwrap()).await
-    };
-    let (first, second, third) = (repeated(60).await, repeated(60).await, repeated(61).await);
-    assert_eq!(first.json()["id"], second.json()["id"]);
-    assert_eq!(
-        (third.status, &third.json()["error"]),
-        (409, &json!("idempotency_conflict"))
-    );
+    // The same key with the same input is the same object; with other input it is refused.
+    let lends =
+        json!({"from_session": other_id, "to_session": narrow_id, "authority": only_read()});
+    for (path, body) in [(sessions, json!({})), (delegations, lends)] {
+        let repeated = async |ttl: u32| {
+            let mut body = body.clone();
+            body["ttl_seconds"] = ttl.into();
+            let request = world
+                .request("POST", path, &anton)
+                .header("content-type", JSON)
+                .header("idempotency-key", format!("one{}", path.len()))
+                .body(body.to_string());
+            Answer::of(request.send().await.unwrap()).await
+        };
+        let (first, second, third) = (repeated(60).await, repeated(60).await, repeated(61).await);
+        assert_eq!(first.status, 201, "{}", first.body);
+        assert_eq!(first.json()["id"], second.json()["id"]);
+        assert_eq!(
+            (third.status, &third.json()["error"]),
+            (409, &json!("idempotency_conflict"))
+        );
+    }
 }

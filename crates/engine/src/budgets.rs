@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::path::AuthorityPath;
+use crate::view::ZoneView;
 use crate::zone_handle::ZoneHandle;
 use crate::{Admin, AdminError, Engine, Operator, Refusal};
 
@@ -46,6 +47,11 @@ impl Purses {
 
     pub(crate) fn forget(&self, anchor: BudgetAnchor) {
         self.0.pin().remove(&anchor);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Everything that was taken and not given out.
@@ -135,6 +141,12 @@ impl Engine {
                 format!("the budget of `{anchor}` cannot be written: {e}"),
             )
         })?;
+        let Some(part) = part else {
+            // Whoever looks for it from now on sees that it is gone, and makes no purse.
+            handle.purses.forget(anchor);
+            let why = format!("`{anchor}` has ended");
+            return Err(Refusal::new(RefusalCode::MandateRevoked, why));
+        };
         if part == 0 {
             let why = format!("the budget of `{anchor}` is used up: {limit} calls");
             return Err(Refusal::new(RefusalCode::BudgetExhausted, why));
@@ -148,7 +160,7 @@ impl Engine {
         handle: &ZoneHandle,
         anchor: BudgetAnchor,
         limit: u64,
-    ) -> Result<u64, AdminError> {
+    ) -> Result<Option<u64>, AdminError> {
         let part = |left: u64| (left / PART).clamp(1, MOST).min(left);
         self.change_budget(handle, anchor, |taken| {
             let left = limit.saturating_sub(taken);
@@ -171,22 +183,28 @@ impl Engine {
     }
 
     /// Writes how much of a budget is taken. `change` makes of what was taken what is taken now,
-    /// and the difference.
+    /// and the difference. None: what it is the budget of has ended.
     async fn change_budget(
         &self,
         handle: &ZoneHandle,
         anchor: BudgetAnchor,
         change: impl Fn(u64) -> (u64, u64),
-    ) -> Result<u64, AdminError> {
+    ) -> Result<Option<u64>, AdminError> {
         let admin = Admin::new(Operator::sweeper(), self.new_request_id());
         let zone = handle.id;
         let moved: Moved = self
             .write(zone, &admin, |view| {
+                let mut written = Change::standalone(zone);
+                // It is written only while what it belongs to is as it was: nothing is left of it
+                // when that ends.
+                let Some((kind, owner)) = owner_of(view, anchor) else {
+                    return Ok((written, Moved { calls: None }));
+                };
+                written.read(kind, anchor.uuid(), owner);
                 let held = view.budgets.get(&anchor.uuid());
                 let version = held.map_or(Version::ABSENT, |held| held.version);
                 let before = held.map_or(0, |held| held.value.taken);
                 let (taken, moved) = change(before);
-                let mut written = Change::standalone(zone);
                 if taken != before {
                     let value = Budget { anchor, taken };
                     written.put(Kind::Budget, anchor.uuid(), None, version, &value)?;
@@ -195,7 +213,8 @@ impl Engine {
                     event.reason = Some(format!("{taken} calls are given to nodes"));
                     written.events.push(event);
                 }
-                Ok((written, Moved { calls: moved }))
+                let calls = Some(moved);
+                Ok((written, Moved { calls }))
             })
             .await?;
         Ok(moved.calls)
@@ -204,5 +223,23 @@ impl Engine {
 
 #[derive(Serialize, Deserialize)]
 struct Moved {
-    calls: u64,
+    calls: Option<u64>,
+}
+
+/// The object that a budget belongs to, and its version.
+fn owner_of(view: &ZoneView, anchor: BudgetAnchor) -> Option<(Kind, Version)> {
+    match anchor {
+        BudgetAnchor::Session(id) => {
+            let held = view.sessions.find(id)?;
+            Some((Kind::Session, held.version))
+        }
+        BudgetAnchor::Delegation(id) => {
+            let held = view.delegations.find(id)?;
+            Some((Kind::Delegation, held.version))
+        }
+        BudgetAnchor::Application(id) => {
+            let held = view.applications.find_by_id(id.uuid())?;
+            Some((Kind::Application, held.version))
+        }
+    }
 }

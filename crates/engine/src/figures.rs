@@ -30,6 +30,10 @@ pub struct Figures {
     pub api_tokens: usize,
     /// How often policy was asked for mandates, sessions and delegations since the start.
     pub policy_questions: u64,
+    /// Sessions whose last heartbeat is remembered.
+    pub heartbeats: usize,
+    /// Budgets of which this process may give out a part.
+    pub purses: usize,
     /// Calls that are going on.
     pub live_calls: usize,
     /// Mandates in the cache of verified ones.
@@ -66,6 +70,8 @@ impl Engine {
             figures.sessions += view.sessions.len();
             figures.delegations += view.delegations.len();
             figures.revocations += view.revocations.len();
+            figures.heartbeats += handle.leases.len();
+            figures.purses += handle.purses.len();
             figures.live_calls += handle.live.len();
             let signing = view
                 .zone

@@ -98,6 +98,7 @@ impl Follower {
                 Write::Delete { kind, id, .. } => {
                     if let Some(anchor) = anchor_of(*kind, *id) {
                         handle.live.cut(anchor, &view);
+                        handle.forget(anchor);
                     }
                     continue;
                 }

@@ -7,7 +7,8 @@ use crate::verify::is_for;
 use crate::{CallerCredentials, Engine, IssueError};
 
 impl Engine {
-    /// The claims of a mandate that is active now, or none. A client learns only about
+    /// The claims of a mandate that is active now, or none. `key` is the thumbprint of the key
+    /// that the client proves. A client learns only about
     /// mandates of its own zone.
     ///
     /// # Errors
@@ -15,9 +16,10 @@ impl Engine {
     pub async fn introspect(
         &self,
         credentials: &CallerCredentials,
+        key: Option<&str>,
         mandate: &str,
     ) -> Result<Option<MandateClaims>, IssueError> {
-        let client = self.authenticate_caller(credentials, None).await?;
+        let client = self.authenticate_caller(credentials, key).await?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) if opened.handle.id == client.handle.id => opened,
             Err(RefusalCode::FeedStale) => {

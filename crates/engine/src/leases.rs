@@ -27,6 +27,11 @@ impl Leases {
         self.beats.pin().remove(&session);
     }
 
+    /// How many are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.beats.len()
+    }
+
     /// True when a session that needs heartbeats had none for too long.
     pub(crate) fn has_lapsed(&self, session: &Session, now: Timestamp) -> bool {
         self.deadline(session).is_some_and(|end| now >= end)

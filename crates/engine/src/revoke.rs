@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use caracal_core::{
-    Anchor, EventType, Kind, NodeId, RefusalCode, Revision, Revocation, RevocationId, Role,
+    Anchor, Event, EventType, Kind, NodeId, RefusalCode, Revision, Revocation, RevocationId, Role,
     Version, ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Caller;
 use crate::change::Change;
 use crate::meters::meters;
-use crate::{
-    Admin, AdminError, BlastRadius, CallerCredentials, Engine, IssueError, Operator, Versioned,
-};
+use crate::{Admin, AdminError, BlastRadius, CallerCredentials, Engine, IssueError, Versioned};
 
 /// What the revoker gets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,15 +68,30 @@ impl Engine {
     ) -> Result<RevocationReceipt, AdminError> {
         admin.operator.require(Role::Admin, zone)?;
         check_reason(reason.as_deref())?;
-        self.revoke_anchor(zone, admin, anchor, reason).await
+        let event = self.admin_event(zone, admin, EventType::AuthorityRevoked);
+        self.revoke_anchor(zone, admin, anchor, reason, event).await
     }
 
-    pub(crate) async fn revoke_anchor(
+    /// Ends what a workload may end; its event names the workload, and no operator.
+    pub(crate) async fn revoke_by(
+        &self,
+        caller: &Caller,
+        anchor: Anchor,
+        request_id: &str,
+    ) -> Result<RevocationReceipt, AdminError> {
+        let admin = caller.admin(request_id);
+        let event = caller.event(self, EventType::AuthorityRevoked, &admin);
+        self.revoke_anchor(caller.zone(), &admin, anchor, None, event)
+            .await
+    }
+
+    async fn revoke_anchor(
         &self,
         zone: ZoneId,
         admin: &Admin,
         anchor: Anchor,
         reason: Option<String>,
+        event: Event,
     ) -> Result<RevocationReceipt, AdminError> {
         let began = Instant::now();
         let revocation: Revocation = self
@@ -108,7 +122,7 @@ impl Engine {
                     Version::ABSENT,
                     &revocation,
                 )?;
-                let mut event = self.admin_event(zone, admin, EventType::AuthorityRevoked);
+                let mut event = event.clone();
                 event.target = Some(anchor.to_string());
                 event.reason = reason.clone();
                 match anchor {
@@ -223,10 +237,11 @@ impl Engine {
     pub async fn revoke_own(
         &self,
         credentials: &CallerCredentials,
+        key: Option<&str>,
         mandate: &str,
         request_id: &str,
     ) -> Result<(), IssueError> {
-        let client = self.authenticate_caller(credentials, None).await?;
+        let client = self.authenticate_caller(credentials, key).await?;
         let opened = match self.open_mandate(mandate).await {
             Ok(opened) => opened,
             Err(RefusalCode::FeedStale) => {
@@ -244,14 +259,7 @@ impl Engine {
         {
             return Err(IssueError::UnauthorizedClient);
         }
-        let label = client.application.to_string();
-        let operator = Operator::new(
-            label,
-            Role::Admin,
-            caracal_core::RoleScope::Zone(claims.zone),
-        );
-        let admin = Admin::new(operator, request_id);
-        self.revoke_anchor(claims.zone, &admin, Anchor::Mandate(claims.jti), None)
+        self.revoke_by(&client, Anchor::Mandate(claims.jti), request_id)
             .await
             .map(drop)
             .map_err(|e| IssueError::Unavailable(e.to_string()))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use caracal_core::{Revision, RevocationId, ZoneId};
+use caracal_core::{Anchor, BudgetAnchor, Revision, RevocationId, ZoneId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -74,6 +74,18 @@ impl ZoneHandle {
         self.stuck.store(true, Ordering::Release);
         // The commit may have been the revocation of any of them.
         self.live.cut_all();
+    }
+
+    /// Forgets what was kept in memory for something that is not in the view any more.
+    pub(crate) fn forget(&self, gone: Anchor) {
+        match gone {
+            Anchor::Session(id) => {
+                self.leases.forget(id);
+                self.purses.forget(BudgetAnchor::Session(id));
+            }
+            Anchor::Delegation(id) => self.purses.forget(BudgetAnchor::Delegation(id)),
+            _ => {}
+        }
     }
 
     /// True when the view is out of date, so that nothing may be decided on it.

@@ -32,11 +32,11 @@ async fn answer(
 ) -> Result<Value, Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
     let admitted = sts.admit(extensions, headers, &mut form).await?;
-    let client = &admitted.credentials;
+    let (client, key) = (&admitted.credentials, admitted.key.as_deref());
     let mandate = form
         .find("token")
         .ok_or_else(|| Refused::invalid_request("`token` is required"))?;
-    let Some(claims) = sts.engine.introspect(client, mandate).await? else {
+    let Some(claims) = sts.engine.introspect(client, key, mandate).await? else {
         return Ok(json!({ "active": false }));
     };
     let mut answer = serde_json::to_value(&claims).map_err(|_| {

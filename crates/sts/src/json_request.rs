@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, HeaderName, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::admission::Admitted;
 use crate::answer::{Refused, json};
@@ -110,7 +111,7 @@ impl JsonRequest {
     ///
     /// # Errors
     /// 415 when it is not JSON, `invalid_request` when it has another shape.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+    pub(crate) fn parse<T: DeserializeOwned + Serialize>(&self) -> Result<T, Refused> {
         let media_type = self.headers.get(CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok());
         let essence = media_type.unwrap_or_default().split(';').next();
@@ -127,8 +128,17 @@ impl JsonRequest {
         if first != Some(&b'{') {
             return Err(Refused::invalid_request("the body must be a JSON object"));
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Refused::invalid_request(format!("the body: {error}")))
+        let unread =
+            |error: serde_json::Error| Refused::invalid_request(format!("the body: {error}"));
+        let read = serde_json::from_slice(&self.body).map_err(unread)?;
+        let sent: Value = serde_json::from_slice(&self.body).map_err(unread)?;
+        let meant = serde_json::to_value(&read).map_err(unread)?;
+        match find_list_for_object(&sent, &meant) {
+            Some(name) => Err(Refused::invalid_request(format!(
+                "`{name}` must be a JSON object"
+            ))),
+            None => Ok(read),
+        }
     }
 
     /// The client's key for this write.
@@ -163,6 +173,29 @@ impl JsonRequest {
                 "`Idempotency-Key` is one header of 1 to 128 visible ASCII characters",
             )),
         }
+    }
+}
+
+/// The name of what was sent as a list and read as an object: a list is read as the fields in
+/// their order, which nobody means.
+fn find_list_for_object(sent: &Value, meant: &Value) -> Option<String> {
+    match (sent, meant) {
+        (Value::Object(sent), Value::Object(meant)) => {
+            let both = sent.iter().filter_map(|(k, v)| Some((k, v, meant.get(k)?)));
+            let mut found = both.filter_map(|(name, sent, meant)| match (sent, meant) {
+                (Value::Array(_), Value::Object(_)) => Some(name.clone()),
+                _ => find_list_for_object(sent, meant).map(|below| format!("{name}.{below}")),
+            });
+            found.next()
+        }
+        (Value::Array(sent), Value::Array(meant)) => {
+            let mut both = sent.iter().zip(meant).enumerate();
+            both.find_map(|(at, (sent, meant))| match (sent, meant) {
+                (Value::Array(_), Value::Object(_)) => Some(at.to_string()),
+                _ => find_list_for_object(sent, meant).map(|below| format!("{at}.{below}")),
+            })
+        }
+        _ => None,
     }
 }
 

@@ -31,9 +31,10 @@ async fn answer(
 ) -> Result<(), Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
     let admitted = sts.admit(extensions, headers, &mut form).await?;
-    let client = &admitted.credentials;
+    let (client, key) = (&admitted.credentials, admitted.key.as_deref());
     let mandate = form
         .find("token")
         .ok_or_else(|| Refused::invalid_request("`token` is required"))?;
-    Ok(sts.engine.revoke_own(client, mandate, request_id).await?)
+    let revoked = sts.engine.revoke_own(client, key, mandate, request_id);
+    Ok(revoked.await?)
 }

@@ -55,7 +55,7 @@ async fn an_open_stream_ends_with_its_application() {
     let admin = test.admin();
     let permit = call(&test, &zone, &mandate).await.unwrap();
     let other = zone.credentials("berta");
-    let introspect = || test.engine.introspect(&other, &mandate);
+    let introspect = || test.engine.introspect(&other, None, &mandate);
     assert!(introspect().await.unwrap().is_some());
     let deleted = test.engine.delete_application(zone.id, &admin, "anton");
     deleted.await.unwrap();
@@ -163,7 +163,11 @@ async fn a_mandate_is_not_for_a_later_resource_of_the_same_name() {
     let refusal = call(&test, &zone, &mandate).await.err().unwrap();
     assert_eq!(refusal.code, RefusalCode::ResourceMismatch);
     let other = zone.credentials("berta");
-    let claims = test.engine.introspect(&other, &mandate).await.unwrap();
+    let claims = test
+        .engine
+        .introspect(&other, None, &mandate)
+        .await
+        .unwrap();
     assert!(claims.is_none(), "it has nothing left to act on");
     let fresh = zone
         .mint(&test.engine, &["resource://items"], None)

@@ -21,9 +21,7 @@ impl Engine {
     ) -> Result<RevocationReceipt, IssueError> {
         let caller = self.authenticate_caller(credentials, key).await?;
         caller.own_delegation(&caller.view, id)?;
-        let admin = caller.admin(request_id);
-        let anchor = Anchor::Delegation(id);
-        let receipt = self.revoke_anchor(caller.zone(), &admin, anchor, None);
+        let receipt = self.revoke_by(&caller, Anchor::Delegation(id), request_id);
         Ok(receipt.await?)
     }
 }

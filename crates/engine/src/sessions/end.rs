@@ -2,6 +2,7 @@
 
 use caracal_core::{EventType, Kind, Session, SessionId, ZoneId};
 
+use super::sweep::end_budget;
 use crate::caller::Caller;
 use crate::change::Change;
 use crate::view::{Stored, ZoneView};
@@ -80,7 +81,5 @@ impl Engine {
 pub(super) fn end_session(view: &ZoneView, held: &Stored<Session>, change: &mut Change) {
     let id = held.value.id.uuid();
     change.delete(Kind::Session, id, held.version);
-    if let Some(budget) = view.budgets.get(&id) {
-        change.delete(Kind::Budget, id, budget.version);
-    }
+    end_budget(view, id, held.value.calls, change);
 }

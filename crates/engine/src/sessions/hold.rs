@@ -48,7 +48,13 @@ impl Engine {
         });
         match beaten.await {
             Ok(session) => {
-                caller.handle.leases.beat(id, self.now());
+                if session.heartbeat_seconds.is_some() {
+                    caller.handle.leases.beat(id, self.now());
+                    // It may have been closed, and forgotten, before this.
+                    if caller.handle.view().sessions.find(id).is_none() {
+                        caller.handle.leases.forget(id);
+                    }
+                }
                 Ok((caller.zone(), session))
             }
             Err(error) => self.deny_on(&caller, id, error, request_id).await,

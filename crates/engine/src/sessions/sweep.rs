@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use caracal_core::{Anchor, BudgetAnchor, Delegation, EventType, Kind, Session, ZoneId};
+use caracal_core::{Anchor, Delegation, EventType, Kind, Session, Version, ZoneId};
+use uuid::Uuid;
 
 use super::end::end_session;
 use crate::change::Change;
@@ -75,8 +76,6 @@ impl Engine {
         let mut end = |held: &Stored<Session>, why: &str| {
             let session = &held.value;
             end_session(view, held, change);
-            handle.leases.forget(session.id);
-            handle.purses.forget(BudgetAnchor::Session(session.id));
             let mut event = self.admin_event(view.zone.value.id, admin, EventType::SessionExpired);
             event.application = Some(session.application);
             event.session = Some(session.id);
@@ -145,8 +144,16 @@ impl Engine {
 pub(crate) fn end_delegation(view: &ZoneView, held: &Stored<Delegation>, change: &mut Change) {
     let id = held.value.id.uuid();
     change.delete(Kind::Delegation, id, held.version);
-    if let Some(budget) = view.budgets.get(&id) {
-        change.delete(Kind::Budget, id, budget.version);
+    end_budget(view, id, held.value.calls, change);
+}
+
+/// Removes what was taken of a budget. Where nothing was, nothing may be meanwhile: it would be
+/// left over.
+pub(super) fn end_budget(view: &ZoneView, id: Uuid, calls: Option<u64>, change: &mut Change) {
+    match view.budgets.get(&id) {
+        Some(budget) => change.delete(Kind::Budget, id, budget.version),
+        None if calls.is_some() => change.read(Kind::Budget, id, Version::ABSENT),
+        None => {}
     }
 }
 

@@ -136,6 +136,16 @@ async fn within_an_application_a_delegation_is_active_at_once_and_narrow() {
         .await
         .unwrap();
     assert_eq!(receipt.revoked.get("delegation"), Some(&1));
+    let told = zone.events(&test.engine).await;
+    let told = told
+        .iter()
+        .rfind(|event| event.event_type == EventType::AuthorityRevoked)
+        .unwrap();
+    assert_eq!(
+        (told.operator.as_deref(), told.session),
+        (None, Some(lender.session.id))
+    );
+    assert_eq!(told.application, Some(zone.id_of("anton")));
     assert_eq!(
         call(&test, &zone, &mandate.text, "GET").await,
         Err(RefusalCode::MandateRevoked)

@@ -25,7 +25,7 @@ async fn nothing_goes_on_under_a_suspended_session() {
             .set_session_status(&own, None, id, status, "req_set")
     };
     let berta = zone.credentials("berta");
-    let introspected = || test.engine.introspect(&berta, &mandate.text);
+    let introspected = || test.engine.introspect(&berta, None, &mandate.text);
     assert!(introspected().await.unwrap().is_some());
     set(SessionStatus::Suspended).await.unwrap();
     assert_eq!(introspected().await.unwrap(), None);
@@ -84,6 +84,20 @@ async fn only_the_key_acts_under_a_session_that_is_bound() {
     let seen = engine.get_session(&own, None, id).await;
     assert_eq!(code(seen), "invalid_dpop_proof");
     engine.get_session(&own, Some(jkt), id).await.unwrap();
+    // Nor does it ask about, or end, a mandate.
+    let ask = |key| engine.introspect(&own, key, &opened.mandate.as_ref().unwrap().text);
+    assert_eq!(code(ask(None).await), "invalid_dpop_proof");
+    assert!(ask(Some(jkt)).await.unwrap().is_some());
+    let minted = engine.issue(request(Some(jkt))).await.unwrap();
+    let revoke = |key| engine.revoke_own(&own, key, &minted.text, "req_revoke");
+    assert_eq!(code(revoke(None).await), "invalid_dpop_proof");
+    revoke(Some(jkt)).await.unwrap();
+    let told = zone.events(engine).await;
+    let told = told
+        .iter()
+        .rfind(|event| event.event_type == EventType::AuthorityRevoked)
+        .unwrap();
+    assert_eq!((told.operator.as_deref(), told.session), (None, Some(id)));
     // A child is bound to no key, or to the one that is named for it: not to its parent's.
     let child = |cnf: Option<&str>| OpenSession {
         cnf: cnf.map(|jkt| Confirmation {

@@ -205,7 +205,7 @@ async fn mandates_outlive_a_restart() {
     assert!(found.is_ok());
     let seen = test
         .engine
-        .introspect(&zone.credentials("berta"), &text)
+        .introspect(&zone.credentials("berta"), None, &text)
         .await
         .unwrap();
     assert_eq!(seen.unwrap().client_id.to_string(), zone.ids["anton"]);

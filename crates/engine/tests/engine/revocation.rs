@@ -142,7 +142,7 @@ async fn the_mandates_of_a_deleted_application_die_with_it() {
     assert_eq!(call(&test, &zone, &text).await, "mandate_revoked");
     assert!(live.cut().is_cancelled(), "a live call goes on");
     let seen = engine
-        .introspect(&zone.credentials("anton"), &text)
+        .introspect(&zone.credentials("anton"), None, &text)
         .await
         .unwrap();
     assert!(seen.is_none(), "a dead mandate is shown as active");
@@ -348,14 +348,20 @@ async fn an_application_revokes_its_own_mandates_only() {
     let other = test.seed_policy(ALL).await;
     let (_, text) = mint(&test, &zone).await.unwrap();
     for client in [zone.credentials("berta"), other.credentials("anton")] {
-        let found = test.engine.revoke_own(&client, &text, "req_1").await;
+        let found = test.engine.revoke_own(&client, None, &text, "req_1").await;
         assert_eq!(found, Err(IssueError::UnauthorizedClient));
     }
     assert_eq!(call(&test, &zone, &text).await, "permitted");
     let own = zone.credentials("anton");
     for _ in 0..2 {
-        test.engine.revoke_own(&own, &text, "req_1").await.unwrap();
+        test.engine
+            .revoke_own(&own, None, &text, "req_1")
+            .await
+            .unwrap();
         assert_eq!(call(&test, &zone, &text).await, "mandate_revoked");
     }
-    test.engine.revoke_own(&own, "junk", "req_1").await.unwrap();
+    test.engine
+        .revoke_own(&own, None, "junk", "req_1")
+        .await
+        .unwrap();
 }

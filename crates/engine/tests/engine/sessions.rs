@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::{Anchor, Authority, EventType, RefusalCode, SessionId};
+use caracal_core::{Anchor, Authority, EventType, Kind, RefusalCode, SessionId};
 use caracal_engine::{
     CallerCredentials, IssueError, IssueRequest, IssuedMandate, OpenSession, OpenedSession,
 };
-use caracal_testkit::{SeededZone, TestEngine};
+use caracal_store::StateStore;
+use caracal_testkit::{CommitFault, SeededZone, Stalled, TestEngine};
 
 const ALL: &str = "permit (principal in Application::\"anton\", action, resource);";
 
@@ -482,6 +483,91 @@ async fn sessions_are_bounded() {
             "invalid_scope"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_is_kept_in_memory_goes_with_a_session() {
+    let (test, zone) = world().await;
+    let kept = || {
+        let figures = test.engine.figures();
+        (figures.heartbeats, figures.purses)
+    };
+    let beat = async |opened: &OpenedSession| {
+        let (own, id) = (as_session(opened), opened.session.id);
+        let beaten = test.engine.beat_session(&own, None, id, 1, "req_beat");
+        beaten.await.unwrap();
+    };
+    let plain = open(&test, &zone, "anton", OpenSession::default())
+        .await
+        .unwrap();
+    beat(&plain).await;
+    assert_eq!(kept(), (0, 0), "one that needs none is not remembered");
+    let wanted = || OpenSession {
+        heartbeat_seconds: Some(10),
+        calls: Some(100),
+        ..OpenSession::default()
+    };
+    for ended in ["closed", "swept"] {
+        let opened = open(&test, &zone, "anton", wanted()).await.unwrap();
+        beat(&opened).await;
+        let mandate = mint(&test, &opened, None).await.unwrap();
+        call(&test, &zone, &mandate.text, "GET").await.unwrap();
+        assert_eq!(kept(), (1, 1));
+        if ended == "closed" {
+            let (own, id) = (as_session(&opened), opened.session.id);
+            let closed = test.engine.close_session(&own, None, id, "req_close");
+            closed.await.unwrap();
+        } else {
+            test.clock.advance(jiff::SignedDuration::from_secs(11));
+            test.engine.sweep_sessions(zone.id, false).await;
+        }
+        assert_eq!(kept(), (0, 0), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_budget_whose_session_is_closed_meanwhile() {
+    let (test, zone) = world().await;
+    for first in ["close", "call"] {
+        let wanted = OpenSession {
+            calls: Some(100),
+            ..OpenSession::default()
+        };
+        let opened = open(&test, &zone, "anton", wanted).await.unwrap();
+        let mandate = mint(&test, &opened, None).await.unwrap();
+        let stalled = Stalled::new();
+        test.store()
+            .fail_commit(CommitFault::Stall(stalled.clone()));
+        let anton = zone.credentials("anton");
+        let id = opened.session.id;
+        let close = async {
+            if first == "call" {
+                stalled.reached().await;
+            }
+            let closed = test.engine.close_session(&anton, None, id, "req_close");
+            closed.await.unwrap();
+            stalled.release();
+        };
+        let calling = async {
+            if first == "close" {
+                stalled.reached().await;
+            }
+            let called = call(&test, &zone, &mandate.text, "GET").await;
+            stalled.release();
+            called
+        };
+        let ((), called) = tokio::join!(close, calling);
+        let expected = match first {
+            "close" => Ok(()),
+            _ => Err(RefusalCode::MandateRevoked),
+        };
+        assert_eq!(called, expected, "{first}");
+        let stored = test.store().load(zone.id).await.unwrap();
+        let left = stored.documents.iter();
+        let left = left.filter(|document| document.kind == Kind::Budget);
+        assert_eq!(left.count(), 0, "{first} came first");
+        assert_eq!(test.engine.figures().purses, 0, "{first}");
+    }
 }
 
 #[tokio::test]
