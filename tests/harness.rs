@@ -27,7 +27,7 @@ pub use large_body::{LargeBody, Progress, Reader};
 pub use ledger_rows::{LedgerRow, copy_of, ledger_rows, log_of, open_ledger, rows_of};
 pub use mandates::{Answer, Client, claims, http};
 pub use memory::Memory;
-pub use node::node_tests;
+pub use node::{node, node_tests};
 pub use power::{Dice, Disk, Journal, Lie, Loss, Promises, Recorded, check_home};
 pub use protected::Protected;
 pub use prover::{Prover, nonce_of};

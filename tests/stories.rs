@@ -47,6 +47,7 @@ mod server;
 mod server_log;
 mod sessions;
 mod single_use;
+mod standard_clients;
 mod streams;
 mod tls;
 mod traces;

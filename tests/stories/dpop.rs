@@ -50,7 +50,7 @@ async fn an_unmodified_client_binds_its_mandates_with_every_algorithm() {
         let seen = python("dpop_client.py", &arguments, &env, "").ok().json();
         assert_eq!(
             seen["supported"],
-            json!(["ES256", "EdDSA", "RS256", "PS256"])
+            json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"])
         );
         assert_eq!(seen["token_type"], "DPoP", "{algorithm}");
         assert_eq!(seen["statuses"], json!([200, 200]), "{algorithm}");

@@ -173,7 +173,7 @@ async fn an_issuer_publishes_its_endpoints_and_keys() {
             "client_secret_post",
             "private_key_jwt",
         ],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "RS256", "PS256"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"],
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(metadata[name], *value, "{name}");

@@ -1,7 +1,6 @@
 //! Tokens that somebody else has signed (RFC 7519): assertions of clients.
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::{Number, Value};
 use thiserror::Error;
@@ -106,18 +105,14 @@ impl<'t> UnverifiedToken<'t> {
     pub fn verify(&self, keys: &ClientKeys) -> Result<OutsideToken, TokenError> {
         let key = keys.find(self.kid.as_deref(), self.algorithm);
         let key = key.ok_or(TokenError::BadSignature)?;
-        let mut validation = Validation::new(self.algorithm);
-        validation.required_spec_claims.clear();
-        // The library would read the wall clock, and an audience is asked for by the caller.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        let decoded = jsonwebtoken::decode::<Claims>(self.text, &key, &validation);
-        let claims = decoded.map_err(|error| match error.kind() {
-            ErrorKind::Json(_) => TokenError::Malformed,
-            _ => TokenError::BadSignature,
-        });
-        let claims = claims?.claims;
+        let (signed, signature) = self.text.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (_, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let bytes = signed.as_bytes();
+        let holds = jsonwebtoken::crypto::verify(signature, bytes, &key, self.algorithm);
+        if !holds.unwrap_or(false) {
+            return Err(TokenError::BadSignature);
+        }
+        let claims: Claims = read(claims)?;
         let time = |number: Number| second(&number).ok_or(TokenError::Malformed);
         let is_jti = |jti: &String| (1..=MAX_JTI_BYTES).contains(&jti.len());
         if claims.jti.as_ref().is_some_and(|jti| !is_jti(jti)) {

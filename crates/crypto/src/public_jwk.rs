@@ -19,7 +19,8 @@ const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 pub(crate) fn parse_algorithm(name: &str) -> Option<Algorithm> {
     match name {
         "ES256" => Some(Algorithm::ES256),
-        "EdDSA" => Some(Algorithm::EdDSA),
+        // The second is the name that says which one (RFC 9864); there is no other here.
+        "EdDSA" | "Ed25519" => Some(Algorithm::EdDSA),
         "RS256" => Some(Algorithm::RS256),
         "PS256" => Some(Algorithm::PS256),
         _ => None,

@@ -386,7 +386,7 @@ mod tests {
         let dpop = |error: &str| {
             format!(
                 "DPoP realm=\"caracal\", error=\"{error}\", error_description=\"d\", \
-                 algs=\"ES256 EdDSA RS256 PS256\""
+                 algs=\"ES256 EdDSA Ed25519 RS256 PS256\""
             )
         };
         for (code, is_dpop, error) in [

@@ -9,6 +9,8 @@ use crate::program;
 
 /// The packages, each with its lock file.
 const PACKAGES: &[&str] = &["sdk/typescript"];
+/// Scripts that use other people's packages, unmodified; there is nothing to build.
+const CLIENTS: &str = "tests/clients/node";
 /// The oldest Node.js that runs them. Debian 12 has an older one, so it is not installed for anybody.
 const OLDEST: (u32, u32) = (20, 18);
 
@@ -23,24 +25,34 @@ pub(super) fn prepare(root: &Path, target: &Path) -> Result<()> {
             "Node.js {major}.{minor} or later with npm is needed, and there is {found}; see the README"
         );
     }
+    let version = told.unwrap_or_default();
+    install(root, target, CLIENTS, &version)?;
     for package in PACKAGES {
-        let dir = root.join(package);
-        let lock = dir.join("package-lock.json");
-        let wanted = fs::read_to_string(&lock)
-            .with_context(|| format!("cannot read `{}`", lock.display()))?;
-        let wanted = format!("{}\n{wanted}", told.as_deref().unwrap_or_default());
-        let stamp = target.join(format!("test-tools/{}.stamp", package.replace('/', "-")));
-        let is_there = dir.join("node_modules").exists();
-        if !is_there || fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
-            // No package runs a script of its own.
-            program::run(
-                program::command("npm", &dir)
-                    .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                    .arg("--silent"),
-            )?;
-            fs::write(&stamp, &wanted).context("cannot mark the packages as complete")?;
-        }
-        program::run(program::command("npm", &dir).args(["run", "--silent", "build"]))?;
+        install(root, target, package, &version)?;
+        program::run(
+            program::command("npm", &root.join(package)).args(["run", "--silent", "build"]),
+        )?;
+    }
+    Ok(())
+}
+
+/// Installs what a lock file names, unless that was done with this Node.js.
+fn install(root: &Path, target: &Path, package: &str, version: &str) -> Result<()> {
+    let dir = root.join(package);
+    let lock = dir.join("package-lock.json");
+    let wanted =
+        fs::read_to_string(&lock).with_context(|| format!("cannot read `{}`", lock.display()))?;
+    let wanted = format!("{version}\n{wanted}");
+    let stamp = target.join(format!("test-tools/{}.stamp", package.replace('/', "-")));
+    let is_there = dir.join("node_modules").exists();
+    if !is_there || fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
+        // No package runs a script of its own.
+        program::run(
+            program::command("npm", &dir)
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .arg("--silent"),
+        )?;
+        fs::write(&stamp, &wanted).context("cannot mark the packages as complete")?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub enum DpopError {
     #[error("not a DPoP proof: its `typ` is `dpop+jwt`, and it has `jti`, `htm`, `htu` and `iat`")]
     Malformed,
     /// It is signed with another algorithm than [`crate::DPOP_ALGORITHMS`], or with none.
-    #[error("the proof must be signed with ES256, EdDSA, RS256 or PS256")]
+    #[error("the proof must be signed with ES256, Ed25519, RS256 or PS256")]
     WrongAlgorithm,
     /// Its `jwk` has a private part. The key must be thrown away.
     #[error("the proof carries a private key: throw the key away and send the public one only")]

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::DpopError;
 use crate::public_jwk::{has_private_part, normalize, parse_algorithm};
 
-/// The algorithms that proofs may be signed with, as metadata names them.
-pub const DPOP_ALGORITHMS: [&str; 4] = ["ES256", "EdDSA", "RS256", "PS256"];
+/// The algorithms that proofs may be signed with, as metadata names them; `EdDSA` and `Ed25519` are
+/// one.
+pub const DPOP_ALGORITHMS: [&str; 5] = ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"];
 
 /// The header of a proof, read and checked: whose key it brings, and how that signs. Reading
 /// one is the dearer part of a proof, and a client sends the same header again and again.

@@ -33,7 +33,7 @@ pub struct ClientAuthBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientKeysBody {
-    /// A JWK set (RFC 7517) of 1 to 8 public keys for ES256, EdDSA, RS256 or PS256.
+    /// A JWK set (RFC 7517) of 1 to 8 public keys for ES256, EdDSA (or Ed25519), RS256 or PS256.
     #[schema(value_type = Object)]
     pub jwks: serde_json::Value,
 }
