@@ -53,7 +53,7 @@ struct World {
     stack: Stack,
     anton: Client,
     berta: Client,
-    _upstream: RawUpstream,
+    upstream: RawUpstream,
 }
 
 impl World {
@@ -65,7 +65,7 @@ impl World {
             anton: stack.client(&applied, "anton"),
             berta: stack.client(&applied, "berta"),
             stack,
-            _upstream: upstream,
+            upstream,
         }
     }
 
@@ -379,6 +379,49 @@ async fn a_run_of_agents_from_the_first_session_to_the_last_cut() {
     ] {
         assert!(types.iter().any(|held| held == wanted), "no `{wanted}`");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_policy_does_not_lend_any_more_is_not_minted() {
+    let world = World::start();
+    let (anton, berta) = (Who::Client(&world.anton), Who::Client(&world.berta));
+    let lender = world
+        .ok("POST", "/v1/sessions", anton, Some(json!({})))
+        .await;
+    let borrower = world
+        .ok("POST", "/v1/sessions", berta, Some(json!({})))
+        .await;
+    let lends = json!({
+        "from_session": lender["id"],
+        "to_session": borrower["id"],
+        "authority": only_read(),
+    });
+    let offer = world
+        .ok("POST", "/v1/delegations", anton, Some(lends))
+        .await;
+    let accept = format!("/v1/delegations/{}/accept", text(&offer, "id"));
+    let by = json!({"session_id": borrower["id"]});
+    world.ok("POST", &accept, berta, Some(by)).await;
+    let own = text(&borrower, "session_mandate");
+    let before = world.mint(Who::Session(&own), &[]).await;
+    let forbids = format!(
+        "{}      forbid (principal, action == Action::\"caracal:lend\", resource);\n",
+        zone_file(&world.upstream).replace(
+            "cedar: permit (principal in Application::\"anton\", action, resource);",
+            "cedar: |\n      permit (principal in Application::\"anton\", action, resource);",
+        )
+    );
+    world.stack.apply(&forbids);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("resource", "resource://feed"),
+        ("delegation_id", &text(&offer, "id")),
+    ];
+    let refused = world.token(Who::Session(&own), &form).await;
+    let error = refused.json()["error"].clone();
+    assert_eq!((refused.status, error), (403, json!("access_denied")));
+    // What was minted before is not asked about lending again.
+    assert_eq!(world.call("GET", &before).await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,9 +45,10 @@ pub(crate) fn ask_stretch(
     if matches!(answer.effect, Effect::Deny(_)) {
         return (answer, asked);
     }
+    let mut on_path = policy.forbids_on_path();
     for link in path.below() {
         asked += 1;
-        let forbids = policy.ask_forbids(&question.about(path, link));
+        let forbids = on_path.ask(&question.about(path, link));
         match forbids.effect {
             Effect::Deny(_) => return (forbids, asked),
             Effect::Hold => answer.effect = Effect::Hold,

@@ -1,6 +1,7 @@
 //! Policies that can be asked.
 
 mod decide;
+mod forbids;
 mod memo;
 mod near_miss;
 
@@ -12,6 +13,7 @@ use crate::statement::Statement;
 use crate::usage::Usage;
 use crate::world::{Types, World};
 use crate::{Answer, Explanation, Phase, Question, StatementStatus, Status};
+pub use forbids::ForbidsOnPath;
 use memo::{Key, Memo};
 
 /// A checked set of policies. Only [`crate::compile`] builds one; share it in an `Arc`.
@@ -20,6 +22,8 @@ pub struct CompiledPolicy {
     names: Vec<Name>,
     statements: Vec<Statement>,
     index: Index,
+    /// Those that forbid alone: they are asked for every session on a path.
+    forbids: Index,
     types: Types,
     memo: Memo,
 }
@@ -36,11 +40,13 @@ enum Outcome {
 
 impl CompiledPolicy {
     pub(crate) fn new(names: Vec<Name>, statements: Vec<Statement>) -> Result<Self, String> {
-        let index = Index::new(&statements);
+        let index = Index::new(&statements, |_| true);
+        let forbids = Index::new(&statements, |statement| statement.forbids);
         Ok(Self {
             names,
             statements,
             index,
+            forbids,
             types: Types::new()?,
             memo: Memo::default(),
         })
@@ -49,14 +55,10 @@ impl CompiledPolicy {
     /// Answers a question. It evaluates only the statements whose heads match; it needs less
     /// than 1 MiB of stack and is quick enough for an async worker.
     pub fn ask(&self, question: &Question<'_>) -> Answer {
-        self.decide(question, &self.evaluate(question, |_| true))
-    }
-
-    /// Asks only what forbids. It allows unless a forbid matches or fails, holds where an
-    /// approval would lift what matches, and permits nothing by itself: for sessions on the path
-    /// of an authority whose root was asked in full.
-    pub fn ask_forbids(&self, question: &Question<'_>) -> Answer {
-        self.decide_forbids(question, &self.evaluate(question, |s| s.forbids))
+        self.decide(
+            question,
+            &self.evaluate(question, &self.index.matching(question)),
+        )
     }
 
     /// As if nothing had been asked yet.
@@ -67,7 +69,7 @@ impl CompiledPolicy {
 
     /// Answers a question and says how every statement of the slice stands to it.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
-        let outcomes = self.evaluate(question, |_| true);
+        let outcomes = self.evaluate(question, &self.index.matching(question));
         let statements = outcomes
             .iter()
             .filter_map(|(statement, outcome)| {
@@ -120,19 +122,8 @@ impl CompiledPolicy {
         self.names.get(statement.policy)
     }
 
-    /// The wanted statements whose heads match, and what became of each.
-    fn evaluate(
-        &self,
-        question: &Question<'_>,
-        wanted: impl Fn(&Statement) -> bool,
-    ) -> Vec<(&Statement, Outcome)> {
-        let mut positions = self.index.find(
-            question.application.as_str(),
-            question.session,
-            question.action,
-            question.resource.name().as_str(),
-        );
-        positions.retain(|at| self.statements.get(*at).is_some_and(&wanted));
+    /// The statements at these positions, and what became of each.
+    fn evaluate(&self, question: &Question<'_>, positions: &[usize]) -> Vec<(&Statement, Outcome)> {
         let found = |at: &usize| self.statements.get(*at);
         let slice: Vec<&Statement> = positions.iter().filter_map(found).collect();
         let is_mint = question.phase == Phase::Mint;
@@ -148,7 +139,7 @@ impl CompiledPolicy {
         let used = slice.iter().filter(evaluated).map(|s| s.usage);
         let used = used.reduce(Usage::or);
         let shown = question.request.as_ref();
-        let key = used.and_then(|usage| Key::of(&positions, usage, question, shown));
+        let key = used.and_then(|usage| Key::of(positions, usage, question, shown));
         if let Some(known) = key.as_ref().and_then(|key| self.memo.find(key)) {
             return slice.into_iter().zip(known.iter().cloned()).collect();
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use caracal_core::SessionId;
 
+use crate::Question;
 use crate::statement::{Statement, Who};
 
 /// Statements by the three parts of their heads. Each part is a small number, 0 for any, so
@@ -20,9 +21,11 @@ pub(crate) struct Index {
 const ANY: u32 = 0;
 
 impl Index {
-    pub(crate) fn new(statements: &[Statement]) -> Self {
+    /// The index of the wanted statements, by their positions among all.
+    pub(crate) fn new(statements: &[Statement], wanted: impl Fn(&Statement) -> bool) -> Self {
         let mut index = Self::default();
-        for (position, statement) in statements.iter().enumerate() {
+        let all = statements.iter().enumerate();
+        for (position, statement) in all.filter(|(_, statement)| wanted(statement)) {
             let head = &statement.head;
             // One numbering for both, so that they share the first part of the key.
             let next = number(index.applications.len() + index.sessions.len());
@@ -55,14 +58,26 @@ impl Index {
         index
     }
 
-    /// The statements whose head matches, in their order.
-    pub(crate) fn find(
+    /// The statements whose head matches a question, in their order.
+    pub(crate) fn matching(&self, question: &Question<'_>) -> Vec<usize> {
+        self.find(
+            question.application.as_str(),
+            question.session,
+            question.action,
+            question.resource.name().as_str(),
+        )
+    }
+
+    fn find(
         &self,
         application: &str,
         session: SessionId,
         action: &str,
         resource: &str,
     ) -> Vec<usize> {
+        if self.heads.is_empty() {
+            return Vec::new();
+        }
         // Most policies pin no session; then the look-up need not be made.
         let session = if self.sessions.is_empty() {
             None

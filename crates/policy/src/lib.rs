@@ -67,7 +67,7 @@ pub use answer::{Answer, DenyReason, Effect, Obligations, PolicyFault};
 pub use approval_by::ApprovalBy;
 pub use canonical_bytes::canonical_bytes;
 pub use compile::{MAX_STATEMENTS, MAX_UNSCOPED, compile};
-pub use compiled_policy::CompiledPolicy;
+pub use compiled_policy::{CompiledPolicy, ForbidsOnPath};
 pub use explanation::{Explanation, HeadPart, NearMiss, StatementStatus, Status};
 pub use policy_error::PolicyError;
 pub use policy_errors::PolicyErrors;

@@ -111,3 +111,69 @@ fn each_question(mut ask: impl FnMut(&crate::Question<'_>)) {
         }
     }
 }
+
+/// What one session on a path is forbidden says nothing about the next, whatever the conditions.
+#[test]
+fn sessions_of_a_path_are_each_asked_for_themselves() {
+    const OTHER: &str = "ses_01890a5d-ac96-774b-bcce-b302099a8058";
+    let mut bundles: Vec<String> = [
+        r#"when { context.now < datetime("2026-07-02") }"#,
+        r#"when { context.now > datetime("2026-07-02") }"#,
+        r#"when { principal.labels.contains("night") }"#,
+        r#"unless { principal.labels.contains("night") }"#,
+        r#"when { principal.depth > 1 }"#,
+        r#"when { context.actor.application == Application::"berta" }"#,
+        r#"when { context.actor.labels.contains("night") }"#,
+        "",
+    ]
+    .iter()
+    .map(|condition| format!("forbid(principal, action, resource) {condition};"))
+    .collect();
+    bundles.push(r#"forbid(principal in Application::"berta", action, resource);"#.to_owned());
+    bundles.push(format!(
+        r#"forbid(principal == Session::"{OTHER}", action, resource);"#
+    ));
+    bundles.push(bundles.join("\n"));
+    let actor = "berta".parse().unwrap();
+    let labels = ["night".parse().unwrap()].into();
+    let mut denied = 0;
+    for text in &bundles {
+        let text = format!("permit(principal, action, resource); {text}");
+        let policy = compiled(&[("p", &text)]);
+        for acts in [
+            None,
+            Some(crate::Actor {
+                application: &actor,
+                labels: &labels,
+            }),
+        ] {
+            let mut on_path = policy.forbids_on_path();
+            for n in 0..16 {
+                let mut asked = Asked::new();
+                if n & 1 > 0 {
+                    asked.application = "berta".parse().unwrap();
+                }
+                if n & 2 > 0 {
+                    asked.labels = ["night".parse().unwrap()].into();
+                }
+                let mut question = asked.question();
+                if n & 4 > 0 {
+                    question.session = OTHER.parse().unwrap();
+                }
+                question.depth = n / 4;
+                question.actor = acts;
+                let found = on_path.ask(&question);
+                let alone = policy.forbids_on_path().ask(&question);
+                assert_eq!(found, alone, "{text}\n{question:?}");
+                // Everything is permitted, so that only what forbids denies.
+                assert_eq!(
+                    found.effect,
+                    policy.ask(&question).effect,
+                    "{text}\n{question:?}"
+                );
+                denied += u32::from(!found.is_allowed());
+            }
+        }
+    }
+    assert!(denied > 100 && denied < 11 * 32 - 100, "{denied}");
+}
