@@ -64,8 +64,7 @@ pub(crate) struct Inner {
     pub(crate) master_key_turn: tokio::sync::Mutex<()>,
     /// Questions to policy for mandates, sessions and delegations.
     pub(crate) questions: std::sync::atomic::AtomicU64,
-    /// Held by the request that keeps a processor busy.
-    pub(crate) long_work: tokio::sync::Semaphore,
+    pub(crate) turns: crate::questions::Turns,
 }
 
 impl Engine {

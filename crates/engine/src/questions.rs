@@ -1,11 +1,12 @@
 //! How much policy is asked for one request of a workload, and where.
 
+mod turns;
+
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use caracal_policy::{Answer, CompiledPolicy};
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::SemaphorePermit;
+
+pub(crate) use turns::{AT_ONCE, Turn, Turns};
 
 use crate::decide::{PathQuestion, ask_stretch};
 use crate::path::Stretch;
@@ -16,11 +17,6 @@ use crate::{Engine, IssueError};
 pub const MAX_QUESTIONS: usize = 8_192;
 /// The most questions to policy for everything that one session may do.
 pub const MAX_AUTHORITY_QUESTIONS: usize = 32_768;
-/// With more than so many, a request waits for its turn, and leaves its worker to others.
-pub(crate) const AT_ONCE: usize = 256;
-/// How long a request waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// What may still be asked for one request.
 pub(crate) struct Questions<'e> {
     engine: &'e Engine,
@@ -67,21 +63,6 @@ impl Drop for Questions<'_> {
     }
 }
 
-/// The right to keep a processor busy, while others with as much to do wait; none where there
-/// is little to do.
-pub(crate) struct Turn<'e>(Option<SemaphorePermit<'e>>);
-
-impl Turn<'_> {
-    /// Does the work. Where it is much, the other tasks of this worker go to another one.
-    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
-        let moves = |handle: Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
-        if self.0.is_some() && Handle::try_current().is_ok_and(moves) {
-            return tokio::task::block_in_place(work);
-        }
-        work()
-    }
-}
-
 impl Engine {
     pub(crate) fn questions(&self, most: usize) -> Questions<'_> {
         Questions {
@@ -97,16 +78,6 @@ impl Engine {
     /// # Errors
     /// `slow_down` when others took too long.
     pub(crate) async fn turn_for(&self, questions: usize) -> Result<Turn<'_>, IssueError> {
-        if questions <= AT_ONCE {
-            return Ok(Turn(None));
-        }
-        let turn = tokio::time::timeout(PATIENCE, self.0.long_work.acquire()).await;
-        match turn {
-            Ok(Ok(permit)) => Ok(Turn(Some(permit))),
-            _ => Err(IssueError::SlowDown(
-                "too many large requests at once; name fewer resources and scopes, or try again"
-                    .to_owned(),
-            )),
-        }
+        self.0.turns.take(questions).await
     }
 }

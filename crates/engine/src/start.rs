@@ -88,7 +88,7 @@ impl Engine {
             to_reseal: tokio::sync::Notify::new(),
             master_key_turn: tokio::sync::Mutex::default(),
             questions: std::sync::atomic::AtomicU64::new(0),
-            long_work: tokio::sync::Semaphore::new(1),
+            turns: crate::questions::Turns::new(),
             metrics: std::sync::OnceLock::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();

@@ -89,6 +89,7 @@ export class DepthExceededError extends kind("depth_exceeded") {}
 export class FanOutExceededError extends kind("fan_out_exceeded") {}
 export class LimitExceededError extends kind("limit_exceeded") {}
 export class StaleGenerationError extends kind("stale_generation") {}
+export class SuspendedByOperatorError extends kind("suspended_by_operator") {}
 export class IdempotencyConflictError extends kind("idempotency_conflict") {}
 export class TooManyApprovalsError extends kind("too_many_approvals") {}
 // Of both doors.
@@ -140,7 +141,7 @@ export const ERRORS: ReadonlyMap<string, Kind<string>> = new Map(
     AccessDeniedError, InteractionRequiredError, SlowDownError, TemporarilyUnavailableError,
     NotNarrowerError, LabelNotRegisteredError, SelfDelegationError, DelegationCycleError,
     DepthExceededError, FanOutExceededError, LimitExceededError, StaleGenerationError,
-    IdempotencyConflictError, TooManyApprovalsError, SessionSuspendedError, ZoneFrozenError,
+    SuspendedByOperatorError, IdempotencyConflictError, TooManyApprovalsError, SessionSuspendedError, ZoneFrozenError,
     UseDpopNonceError, ResourceMissingError, PathInvalidError, MandateMisplacedError,
     MandateMissingError, MandateInvalidError, MandateExpiredError, MandateRevokedError,
     MandateReplayedError, ProofInvalidError, OperationNotDeclaredError, ScopeMissingError,
