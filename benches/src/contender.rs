@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Relay,
     /// Calls through the Gateway
     Governed,
+    /// Calls through the Gateway with a mandate that is bound to a key, each with a proof of its own
+    Dpop,
     /// Mandates from the STS
     Mint,
     /// Calls through the Gateway, each with a mandate that it has never seen
@@ -46,6 +48,8 @@ pub(crate) enum Contender {
     Relay,
     /// The Gateway, with a mandate that it has seen before.
     Governed,
+    /// The Gateway, with a bound mandate that it has seen before and a fresh proof for each call.
+    Dpop,
     /// The token endpoint.
     Mint,
     /// The Gateway, each call with a mandate that it has never seen.
@@ -54,11 +58,12 @@ pub(crate) enum Contender {
 
 impl Contender {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Direct,
         Self::Nginx,
         Self::Relay,
         Self::Governed,
+        Self::Dpop,
         Self::Mint,
         Self::FirstUse,
     ];
@@ -70,6 +75,7 @@ impl Contender {
             Self::Nginx => Part::Nginx,
             Self::Relay => Part::Relay,
             Self::Governed => Part::Governed,
+            Self::Dpop => Part::Dpop,
             Self::Mint => Part::Mint,
             Self::FirstUse => Part::FirstUse,
         }
@@ -83,6 +89,7 @@ impl fmt::Display for Contender {
             Self::Nginx => "nginx",
             Self::Relay => "bare relay",
             Self::Governed => "governed",
+            Self::Dpop => "dpop",
             Self::Mint => "mint",
             Self::FirstUse => "first use",
         })

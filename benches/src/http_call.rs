@@ -29,12 +29,13 @@ pub(crate) struct HttpCall {
     body: Bytes,
     /// The exact size of a right answer's body; none for any.
     answer_bytes: Option<usize>,
-    /// Values of `Authorization`, of which each request takes the next.
+    /// A header of which each request takes the next value.
     fresh: Option<Arc<Fresh>>,
 }
 
-/// Values that are used once each.
+/// Values of a header that are used once each.
 struct Fresh {
+    name: HeaderName,
     values: Vec<HeaderValue>,
     next: AtomicUsize,
 }
@@ -71,13 +72,26 @@ impl HttpCall {
     }
 
     /// Each request carries the next of these mandates; without any left it fails.
-    pub(crate) fn with_each(mut self, mandates: &[String]) -> Result<Self> {
+    pub(crate) fn with_each(self, mandates: &[String]) -> Result<Self> {
         let bearer = |mandate: &String| value(&format!("Bearer {mandate}"));
+        let values = mandates.iter().map(bearer).collect::<Result<_>>()?;
+        Ok(self.with_fresh(header::AUTHORIZATION, values))
+    }
+
+    /// Each request carries the next of these proofs of a key; without any left it fails.
+    pub(crate) fn with_proofs(self, proofs: &[String]) -> Result<Self> {
+        let values = proofs.iter().map(|proof| value(proof));
+        let values = values.collect::<Result<_>>()?;
+        Ok(self.with_fresh(HeaderName::from_static("dpop"), values))
+    }
+
+    fn with_fresh(mut self, name: HeaderName, values: Vec<HeaderValue>) -> Self {
         self.fresh = Some(Arc::new(Fresh {
-            values: mandates.iter().map(bearer).collect::<Result<_>>()?,
+            name,
+            values,
             next: AtomicUsize::new(0),
         }));
-        Ok(self)
+        self
     }
 
     /// Opens a connection for such calls.
@@ -118,9 +132,9 @@ impl HttpCall {
         *request.headers_mut() = self.headers.clone();
         if let Some(fresh) = &self.fresh {
             let next = fresh.next.fetch_add(1, Ordering::Relaxed);
-            let mandate = fresh.values.get(next).context("all mandates are used up")?;
-            let headers = request.headers_mut();
-            headers.insert(header::AUTHORIZATION, mandate.clone());
+            let value = fresh.values.get(next);
+            let value = value.context("all mandates or proofs are used up")?;
+            request.headers_mut().insert(&fresh.name, value.clone());
         }
         Ok(request)
     }

@@ -168,6 +168,10 @@ impl Report {
             let measure = Measure::of("added p50, one connection", added / 1000.0, "ms");
             measures.push(measure.aiming(Aim::AtMost(0.35)));
         }
+        if let Some(added) = self.added_cpu(Contender::Dpop, Contender::Governed, 64) {
+            let name = "DPoP adds, processor time a call, 64 connections";
+            measures.push(Measure::of(name, added, "us").aiming(Aim::AtMost(60.0)));
+        }
         if let Some(mint) = mint {
             let cpu = mint.figures.cpu_us + mint.figures.cpu_after_us;
             let each = 1e6 / cpu.max(0.001);
@@ -176,6 +180,17 @@ impl Report {
         }
         measures.extend(self.measures.iter().cloned());
         measures
+    }
+
+    /// What a call of one contender takes of the server's processor time beyond one of another, in
+    /// microseconds: the median of the differences within each round.
+    fn added_cpu(&self, contender: Contender, other: Contender, connections: usize) -> Option<f64> {
+        let of_round = |round: &Round| {
+            let find = |wanted| round.iter().find(|f| f.is(wanted, connections));
+            let all = |figures: &Figures| figures.cpu_us + figures.cpu_after_us;
+            Some(all(find(contender)?) - all(find(other)?))
+        };
+        median(self.rounds.iter().filter_map(of_round).collect())
     }
 
     /// The row of a contender, where it was measured.

@@ -22,6 +22,9 @@ use crate::{compare, growth, memory, micro, sessions, size, soak, table};
 /// Mandates for the first uses of one turn; minting them takes a few seconds.
 const FRESH: usize = 40_000;
 
+/// Proofs of a key for one turn. They are good for 10 s at least, making included.
+const PROOFS: usize = 80_000;
+
 /// How many connections each contender is measured with.
 const CONNECTIONS: [usize; 2] = [1, 64];
 
@@ -130,7 +133,12 @@ impl Field {
         if field.wants(Contender::Nginx) {
             field.nginx_directory = Some(directory.join("nginx"));
         }
-        let governed = [Contender::Governed, Contender::Mint, Contender::FirstUse];
+        let governed = [
+            Contender::Governed,
+            Contender::Dpop,
+            Contender::Mint,
+            Contender::FirstUse,
+        ];
         if governed.into_iter().any(|contender| field.wants(contender)) {
             let keyed = Child::start(&["upstream", "--key", KEY])?;
             let home = directory.join("home");
@@ -181,9 +189,17 @@ impl Field {
             load.warm_up = load.warm_up.min(Duration::from_millis(200));
             load.measured = load.measured.min(Duration::from_secs(1));
         }
-        let call = self.call(contender).await?;
+        if contender == Contender::Dpop {
+            // There are only so many proofs, and they do not keep.
+            load.warm_up = load.warm_up.min(Duration::from_millis(500));
+            load.measured = load.measured.min(Duration::from_millis(2500));
+        }
         let meter = self.meter(contender)?;
         meter.settle().await?;
+        let call = self.call(contender).await?;
+        if contender != Contender::Dpop {
+            meter.settle().await?;
+        }
         let measured = load.run(&call, &meter).await?;
         let after = meter.settle().await?;
         Ok(Figures::new(contender, load, &measured, after))
@@ -198,6 +214,7 @@ impl Field {
             Contender::Nginx => plain(self.nginx()?.address),
             Contender::Relay => plain(self.relay()?.address),
             Contender::Governed => self.stack()?.governed_call().await,
+            Contender::Dpop => self.stack()?.proven_calls(PROOFS).await,
             Contender::Mint => self.stack()?.mint_call(),
             Contender::FirstUse => self.stack()?.first_uses(FRESH).await,
         }
@@ -209,7 +226,9 @@ impl Field {
             Contender::Direct => vec![self.upstream.pid],
             Contender::Nginx => self.nginx()?.workers.clone(),
             Contender::Relay => vec![self.relay()?.pid],
-            Contender::Governed | Contender::Mint | Contender::FirstUse => vec![self.stack()?.pid],
+            Contender::Governed | Contender::Dpop | Contender::Mint | Contender::FirstUse => {
+                vec![self.stack()?.pid]
+            }
         }))
     }
 

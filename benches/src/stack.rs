@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header;
-use serde_json::Value;
+use caracal_crypto::{DpopSigner, hex, mandate_hash, random_bytes, sha256};
+use http::{HeaderName, header};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +20,9 @@ use crate::upstream::ANSWER_BYTES;
 
 /// How many connections mint what is used later.
 const MINTERS: usize = 32;
+
+/// What is called.
+const PATH: &str = "/r/items/v1/items/1";
 
 /// The key that the Gateway injects.
 pub(crate) const KEY: &str = "sk-bench-upstream";
@@ -163,6 +167,47 @@ impl Stack {
         Ok(call)
     }
 
+    /// Governed calls with a mandate that is bound to a key; so many proofs of it are made now, so
+    /// that making them is no part of what is measured.
+    pub(crate) async fn proven_calls(&self, count: usize) -> Result<HttpCall> {
+        let signer = DpopSigner::generate()?;
+        let prove = |method: &str, url: &str, nonce: &str, mandate: Option<&str>| {
+            let mut claims = json!({
+                "jti": hex(&random_bytes::<16>()), "htm": method, "htu": url,
+                "iat": jiff::Timestamp::now().as_second(), "nonce": nonce,
+            });
+            if let Some(mandate) = mandate {
+                let hash = mandate_hash(&sha256(mandate.as_bytes()));
+                claims
+                    .as_object_mut()
+                    .map(|members| members.insert("ath".to_owned(), hash.into()));
+            }
+            signer.sign(&claims)
+        };
+        let url = format!("http://{}/oauth/2/token", self.sts.host);
+        let (mut nonce, mut minted) = (String::new(), Value::Null);
+        // The first answer gives the nonce, the second the mandate.
+        for _ in 0..2 {
+            let proof = prove("POST", &url, &nonce, None)?;
+            let call = self.mint_call()?;
+            let answer = call.with(HeaderName::from_static("dpop"), &proof)?;
+            let answer = answer.once().await?;
+            let told = answer.headers().get("dpop-nonce");
+            let told = told.and_then(|told| told.to_str().ok());
+            told.context("no nonce")?.clone_into(&mut nonce);
+            minted = serde_json::from_slice(answer.body())?;
+        }
+        let mandate = minted.get("access_token").and_then(Value::as_str);
+        let mandate = mandate.with_context(|| format!("no bound mandate: {minted}"))?;
+        let url = format!("http://{}{PATH}", self.gateway.host);
+        let proofs = (0..count).map(|_| prove("GET", &url, &nonce, Some(mandate)));
+        let proofs: Vec<String> = proofs.collect::<Result<_, _>>()?;
+        let bound = format!("DPoP {mandate}");
+        self.plain_call()?
+            .with(header::AUTHORIZATION, &bound)?
+            .with_proofs(&proofs)
+    }
+
     /// Governed calls, each with a mandate that was never used; so many are minted now.
     pub(crate) async fn first_uses(&self, count: usize) -> Result<HttpCall> {
         let tracker = TaskTracker::new();
@@ -190,7 +235,7 @@ impl Stack {
 
     fn plain_call(&self) -> Result<HttpCall> {
         let Door { address, host } = &self.gateway;
-        HttpCall::get(*address, host, "/r/items/v1/items/1", ANSWER_BYTES)
+        HttpCall::get(*address, host, PATH, ANSWER_BYTES)
     }
 }
 

@@ -80,3 +80,24 @@ fn a_kept_run_can_be_read_again() {
     std::fs::write(&path, "{}").unwrap();
     assert!(Report::read(&path).is_err());
 }
+
+#[test]
+fn what_a_proof_adds_is_taken_within_a_round() {
+    let mut report = report();
+    for (round, cpu_us) in report.rounds.iter_mut().zip([60.0, 95.0, 45.0]) {
+        let mut dpop = figures(Contender::Dpop, 10_000.0, 400.0);
+        dpop.cpu_us = cpu_us;
+        round.push(dpop);
+    }
+    let added = report.added_cpu(Contender::Dpop, Contender::Governed, 64);
+    assert_eq!(added, Some(50.0));
+    let told = report.aims();
+    assert!(
+        told.iter()
+            .any(|m| m.name.starts_with("DPoP adds") && m.is_met())
+    );
+    assert_eq!(
+        report.added_cpu(Contender::Mint, Contender::Governed, 64),
+        None
+    );
+}
