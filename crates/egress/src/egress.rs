@@ -182,7 +182,11 @@ async fn send_bounded(
     };
     metrics::counter!("caracal_egress_second_sends_total", "why" => why).increment(1);
     let second = Request::from_parts(parts, shelf.hold(body));
-    client.request(zone, second).await
+    client.request(zone, second).await.map_err(|later| {
+        // What was refused was written, whatever became of the second try.
+        let is_worse = failure.is_written() && !later.is_written();
+        if is_worse { failure } else { later }
+    })
 }
 
 /// A request whose answer has not begun, counted.

@@ -27,6 +27,11 @@ impl Failure {
         }
     }
 
+    /// False only if certainly no byte of the request was written.
+    pub(crate) fn is_written(&self) -> bool {
+        !self.explain("").is_before_write()
+    }
+
     /// Why the request may go out once more, if it may.
     pub(crate) fn find_second_chance(&self) -> Option<&'static str> {
         match self {

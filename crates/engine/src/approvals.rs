@@ -10,6 +10,7 @@ mod decide;
 mod list;
 mod mint;
 mod rendering;
+mod reserved;
 mod sweep;
 mod wait;
 
@@ -22,6 +23,7 @@ pub(crate) use consume::Unusable;
 pub use decide::Verdict;
 pub(crate) use mint::{HeldIssue, covers, in_use};
 pub(crate) use rendering::{CallShown, of_call, of_mandate};
+pub(crate) use reserved::Reserved;
 
 use crate::view::ZoneView;
 

@@ -4,7 +4,6 @@ mod decided;
 mod digest;
 mod refuse;
 mod request;
-mod reserved;
 mod subject;
 mod unfinished;
 
@@ -12,7 +11,7 @@ use std::sync::Arc;
 
 use caracal_core::{Decision, EventType, RefusalCode};
 
-use crate::approvals::{HeldCall, Unusable};
+use crate::approvals::{HeldCall, Reserved, Unusable};
 use crate::permit::Permit;
 use crate::{Engine, Refusal, Target};
 
@@ -20,7 +19,6 @@ use digest::digest_of_call;
 pub(crate) use refuse::revoked;
 use refuse::unrecorded;
 pub use request::{Authorized, CallRequest};
-use reserved::Reserved;
 pub(crate) use subject::CallSubject;
 use unfinished::Unfinished;
 
@@ -92,13 +90,13 @@ impl Engine {
                 return Err(Box::pin(self.refuse(&opened, decided.event, refusal)).await);
             }
         };
+        let given = used.as_ref().map(|(given, _)| *given);
         let mut reserved = None;
         if let Some((given, approved)) = used {
-            let id = given.id;
             let request_id = request.request_id;
-            let consumed = self.consume_approval(&opened.handle, id, &approved, request_id);
-            match Box::pin(consumed).await {
-                Ok(()) => reserved = Some(given),
+            let used = self.reserve_approval(&opened.handle, given.id, &approved, request_id);
+            match Box::pin(used).await {
+                Ok(used) => reserved = Some(used),
                 Err(why) => {
                     let refusal = match why {
                         Unusable::Not => Refusal::new(
@@ -114,30 +112,23 @@ impl Engine {
                 }
             }
         }
-        let reserved = Reserved {
-            engine: self,
-            opened: &opened,
-            given: reserved,
-            request_id: request.request_id,
-        };
         let mut started = decided.event;
         started.event_type = EventType::CallStarted;
         started.decision = Some(Decision::Allow);
         let entry = match self.draft(&opened.handle, &started) {
             Ok(entry) => entry,
             Err(error) => {
-                Box::pin(reserved.release()).await;
+                Box::pin(released(reserved)).await;
                 return Err(unrecorded(error));
             }
         };
         let unfinished = Unfinished::new(self, &opened, &started);
-        let receipt = self.append_one(entry).await.map_err(unrecorded);
-        unfinished.disarm();
-        let receipt = match receipt {
+        let receipt = match self.append_one(entry).await {
             Ok(receipt) => receipt,
-            Err(refusal) => {
-                Box::pin(reserved.release()).await;
-                return Err(refusal);
+            Err(error) => {
+                unfinished.disarm();
+                Box::pin(released(reserved)).await;
+                return Err(unrecorded(error));
             }
         };
         // The evidence took time. What was revoked meanwhile ends the call here, and what was
@@ -153,7 +144,7 @@ impl Engine {
                     // What is gone was found dead; this is only for the compiler.
                     let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
                     subject = self.enter(&opened, newest, entry);
-                    let again = self.decide_call(&opened, &subject, request, reserved.given);
+                    let again = self.decide_call(&opened, &subject, request, given);
                     match again.into_refusal() {
                         // The resource may ask for it only since a moment ago.
                         None if !is_used_once => match self.use_once(&opened, &subject.entry).await
@@ -169,13 +160,18 @@ impl Engine {
                     }
                 }
             };
+            unfinished.disarm();
             self.record_unsent(&opened, &started, refusal.code.as_str());
-            Box::pin(reserved.release()).await;
+            Box::pin(released(reserved)).await;
             return Err(refusal);
         }
-        let approval = reserved.given.map(|given| given.id);
         // From here on something may go out.
+        unfinished.disarm();
         taken.spend();
+        if let Some(reserved) = reserved {
+            reserved.keep();
+        }
+        let approval = given.map(|given| given.id);
         // A stream never outlives the approval that it goes by.
         let newest = opened.handle.view();
         let by = started.approval.and_then(|id| newest.approvals.find(id));
@@ -201,5 +197,12 @@ impl Engine {
             ends_at,
             approval,
         )))
+    }
+}
+
+/// Gives an approval back of which nothing came.
+async fn released(reserved: Option<Reserved>) {
+    if let Some(reserved) = reserved {
+        reserved.release().await;
     }
 }

@@ -186,7 +186,9 @@ impl Permit {
     pub async fn release_approval(&self) {
         if let Some(id) = self.approval {
             let (handle, request_id) = (&self.opened.handle, &self.started.request_id);
-            self.engine.release_approval(handle, id, request_id).await;
+            let done = self.engine.spawn_release(handle, id, request_id);
+            // It goes on when nobody waits for it any more.
+            let _ = done.await;
         }
     }
 

@@ -263,18 +263,7 @@ impl Unanswered {
     fn may_have_left(&self) -> bool {
         match self {
             Self::Revoked | Self::ClientTooSlow | Self::TimedOut => true,
-            Self::Egress(error) => !matches!(
-                error,
-                EgressError::Forbidden { .. }
-                    | EgressError::BadTarget(_)
-                    | EgressError::Unresolvable { .. }
-                    | EgressError::Unreachable { .. }
-                    | EgressError::Tls { .. }
-                    | EgressError::BadCa(_)
-                    | EgressError::NoRoots(_)
-                    | EgressError::Timeout { .. }
-                    | EgressError::Broken { written: false, .. }
-            ),
+            Self::Egress(error) => !error.is_before_write(),
         }
     }
 

@@ -109,6 +109,26 @@ async fn a_refusal_is_not_argued_with() {
 }
 
 #[tokio::test]
+async fn what_was_written_and_refused_stays_written_when_the_second_try_fails() {
+    let (address, upstream) = upstream(|listener| {
+        let mut frames = Frames::accept(&listener, &[]);
+        // Nobody takes a second connection.
+        drop(listener);
+        frames.request().unwrap();
+        frames.send(GOAWAY, 0, 0, &[0; 8]).unwrap();
+        frames.count_requests()
+    });
+    let egress = egress();
+    let error = send(&egress, &PRIOR, get(format!("http://{address}/")))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EgressError::Refused { .. }), "{error:?}");
+    assert!(!error.is_before_write());
+    drop(egress);
+    assert_eq!(joined(upstream).await, 0);
+}
+
+#[tokio::test]
 async fn a_reset_or_an_end_is_never_replayed() {
     type End = fn(&mut Frames, u32);
     let ends: [End; 4] = [

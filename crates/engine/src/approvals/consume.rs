@@ -24,7 +24,7 @@ impl From<AdminError> for Unusable {
 
 impl Engine {
     /// Uses an approval. Of several that try at the same time, one does.
-    pub(crate) async fn consume_approval(
+    pub(super) async fn consume_approval(
         &self,
         handle: &ZoneHandle,
         id: ApprovalId,
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// Gives an approval back of which nothing came: no mandate went out, no byte left.
-    pub(crate) async fn release_approval(
+    pub(super) async fn release_approval(
         &self,
         handle: &ZoneHandle,
         id: ApprovalId,

@@ -190,20 +190,25 @@ impl Engine {
             return self.sign(caller, request, mandate, now, granted).await;
         };
         let (handle, request_id) = (&caller.handle, &request.request_id);
-        if let Err(why) = self.consume_approval(handle, id, &digest, request_id).await {
-            let error = match why {
-                Unusable::Not => {
-                    IssueError::InvalidGrant(format!("the approval `{id}` was used meanwhile"))
-                }
-                Unusable::Failed(error) => error.into(),
-            };
-            let asked = granted.asked;
-            self.record_denial(caller, request, &error, asked).await?;
-            return Err(error);
-        }
+        let used = self.reserve_approval(handle, id, &digest, request_id).await;
+        let reserved = match used {
+            Ok(reserved) => reserved,
+            Err(why) => {
+                let error = match why {
+                    Unusable::Not => {
+                        IssueError::InvalidGrant(format!("the approval `{id}` was used meanwhile"))
+                    }
+                    Unusable::Failed(error) => error.into(),
+                };
+                let asked = granted.asked;
+                self.record_denial(caller, request, &error, asked).await?;
+                return Err(error);
+            }
+        };
         let issued = self.sign(caller, request, mandate, now, granted).await;
-        if issued.is_err() {
-            self.release_approval(handle, id, request_id).await;
+        match &issued {
+            Ok(_) => reserved.keep(),
+            Err(_) => reserved.release().await,
         }
         issued
     }

@@ -7,7 +7,7 @@ use caracal_engine::{
     Admin, AdminError, Authorized, CallRequest, IssueError, IssueRequest, IssuedMandate,
     MAX_PENDING_OF_APPLICATION, OpenSession, Permit, Refusal, Selector, Verdict, ZoneSpec,
 };
-use caracal_testkit::{SeededZone, TestEngine};
+use caracal_testkit::{AppendFault, CommitFault, SeededZone, Stalled, TestEngine};
 use futures_util::future::join_all;
 
 use super::sessions::{as_session, open};
@@ -652,4 +652,107 @@ async fn whoever_opened_a_session_does_not_approve_for_it() {
         let other = decide(&test, &zone, &eve, id, Verdict::Approve).await;
         assert_eq!(other.unwrap(), ApprovalStatus::Approved);
     }
+}
+
+/// Waits until an approval can be used again.
+async fn approved_again(test: &TestEngine, zone: &SeededZone, eve: &Admin, id: ApprovalId) {
+    let status = || {
+        let held = test.engine.get_approval(zone.id, eve, id).unwrap();
+        held.value.status
+    };
+    let waiting = async {
+        while status() != ApprovalStatus::Approved {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    assert!(waited.is_ok(), "it stays {:?}", status());
+}
+
+#[tokio::test]
+async fn an_approval_whose_asker_goes_away_before_anything_left_can_be_used_again() {
+    let test = TestEngine::in_memory().await;
+    let zone = test.seed_policy(HELD_CALL).await;
+    let eve = person(&test, &zone, "eve", Role::Approver).await;
+    let mandate = zone.mint(&test.engine, &["resource://items"], None).await;
+    let mandate = mandate.unwrap().text;
+    let post = || call(&test, &mandate, ("POST", "a=1", "", b"pay"));
+    let id = approval_of(post().await);
+    decide(&test, &zone, &eve, id, Verdict::Approve)
+        .await
+        .unwrap();
+    // While it is being used, and while the start of the call is being written.
+    for at_use in [true, false] {
+        let stalled = Stalled::new();
+        if at_use {
+            let fault = CommitFault::Stall(stalled.clone());
+            test.store().fail_commit(fault);
+        } else {
+            // The first append is of the use.
+            let through = Stalled::new();
+            through.release();
+            test.store().fail_append(AppendFault::Stall(through));
+            let fault = AppendFault::Stall(stalled.clone());
+            test.store().fail_append(fault);
+        }
+        tokio::select! {
+            _ = post() => panic!("it was to wait"),
+            () = stalled.reached() => {}
+        }
+        // The client is gone; what was on its way comes to its end.
+        stalled.release();
+        if at_use {
+            let used = || {
+                let held = test.engine.get_approval(zone.id, &eve, id).unwrap();
+                held.version.0
+            };
+            let before = used();
+            while used() < before + 2 {
+                tokio::task::yield_now().await;
+            }
+        }
+        approved_again(&test, &zone, &eve, id).await;
+    }
+    assert!(post().await.is_ok());
+    assert_eq!(
+        test.engine
+            .get_approval(zone.id, &eve, id)
+            .unwrap()
+            .value
+            .status,
+        ApprovalStatus::Consumed
+    );
+    let events = zone.events(&test.engine).await;
+    let of = |kind: &str| {
+        events
+            .iter()
+            .filter(|e| e.event_type.as_str() == kind)
+            .count()
+    };
+    assert_eq!((of("approval.consumed"), of("approval.released")), (3, 2));
+}
+
+#[tokio::test]
+async fn an_approval_of_a_mandate_that_nobody_got_can_be_used_again() {
+    let test = TestEngine::in_memory().await;
+    let zone = test.seed_policy(HELD_MINT).await;
+    let eve = person(&test, &zone, "eve", Role::Approver).await;
+    let wanted = || asks(&zone, "resource://items", "write");
+    let id = held(issue(&test, wanted()).await);
+    decide(&test, &zone, &eve, id, Verdict::Approve)
+        .await
+        .unwrap();
+    let stalled = Stalled::new();
+    let through = Stalled::new();
+    through.release();
+    test.store().fail_append(AppendFault::Stall(through));
+    test.store()
+        .fail_append(AppendFault::Stall(stalled.clone()));
+    tokio::select! {
+        _ = issue(&test, using(wanted(), id)) => panic!("it was to wait"),
+        () = stalled.reached() => {}
+    }
+    stalled.release();
+    approved_again(&test, &zone, &eve, id).await;
+    assert!(issue(&test, using(wanted(), id)).await.is_ok());
 }
