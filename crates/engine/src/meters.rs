@@ -22,6 +22,8 @@ pub(crate) struct Meters {
     pub(crate) policy_mint: Histogram,
     /// One question to policy for a call.
     pub(crate) policy_call: Histogram,
+    /// Questions to policy for mandates, sessions and delegations.
+    pub(crate) policy_questions: Counter,
     /// Policies that could not be evaluated.
     pub(crate) policy_faults: Counter,
     /// How long evidence took to become durable, as those who waited saw it.
@@ -44,6 +46,7 @@ pub(crate) fn meters() -> &'static Meters {
         proofs_at_gateway: metrics::counter!(PROOFS, "door" => "gateway", "result" => "accepted"),
         policy_mint: metrics::histogram!("caracal_policy_decision_seconds", "phase" => "mint"),
         policy_call: metrics::histogram!("caracal_policy_decision_seconds", "phase" => "call"),
+        policy_questions: metrics::counter!("caracal_policy_questions_total"),
         policy_faults: metrics::counter!("caracal_policy_faults_total"),
         ledger_wait: metrics::histogram!("caracal_ledger_wait_seconds"),
         ledger_waiting: metrics::gauge!("caracal_ledger_appends_waiting"),

@@ -9,6 +9,7 @@ use caracal_policy::{Answer, CompiledPolicy};
 pub(crate) use turns::{AT_ONCE, Turn, Turns};
 
 use crate::decide::{PathQuestion, ask_stretch};
+use crate::meters::meters;
 use crate::path::Stretch;
 use crate::{Engine, IssueError};
 
@@ -60,6 +61,7 @@ impl Drop for Questions<'_> {
     fn drop(&mut self) {
         let counted = &self.engine.0.questions;
         counted.fetch_add(self.asked, Ordering::Relaxed);
+        meters().policy_questions.increment(self.asked);
     }
 }
 

@@ -57,6 +57,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Assertions of clients (`private_key_jwt`), by result: `accepted`, or what was wrong with them.",
     ),
     (
+        "caracal_policy_questions_total",
+        "Questions to policy for mandates, sessions and delegations: of one request, one for each scope and session of a path.",
+    ),
+    (
         "caracal_policy_faults_total",
         "Policies that could not be evaluated; each denied its request.",
     ),
