@@ -189,6 +189,8 @@ fn zone_spec() -> Result<ZoneSpec> {
                 scope: "items:use".parse()?,
             }],
             undeclared: UndeclaredOperation::Deny,
+            verified_by: Vec::new(),
+            asks_decide: false,
             enforcement: Enforcement::Gateway,
             allow_private: true,
             upstream_ca: None,

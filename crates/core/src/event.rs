@@ -54,6 +54,10 @@ pub enum EventType {
     CallFinished,
     #[serde(rename = "call.denied")]
     CallDenied,
+    #[serde(rename = "call.decided")]
+    CallDecided,
+    #[serde(rename = "call.reported")]
+    CallReported,
     #[serde(rename = "authority.revoked")]
     AuthorityRevoked,
     #[serde(rename = "revocation.lifted")]
@@ -170,6 +174,8 @@ impl EventType {
             Self::CallStarted => "call.started",
             Self::CallFinished => "call.finished",
             Self::CallDenied => "call.denied",
+            Self::CallDecided => "call.decided",
+            Self::CallReported => "call.reported",
             Self::AuthorityRevoked => "authority.revoked",
             Self::RevocationLifted => "revocation.lifted",
             Self::RevocationExpired => "revocation.expired",
@@ -334,6 +340,9 @@ pub struct Event {
         with = "crate::scope::list"
     )]
     pub scopes: Option<ScopeSet>,
+    /// The application that verified the mandate itself, and asks or reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ApplicationId>,
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -386,6 +395,7 @@ impl Event {
             application: None,
             approval: None,
             counts: None,
+            service: None,
             since: None,
             session: None,
             subject: None,
@@ -444,6 +454,8 @@ mod tests {
             EventType::ZoneCreated,
             EventType::MandateIssued,
             EventType::CallStarted,
+            EventType::CallDecided,
+            EventType::CallReported,
             EventType::RevocationLifted,
             EventType::LogOpened,
             EventType::RefusalsSummarized,

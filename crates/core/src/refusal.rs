@@ -23,6 +23,7 @@ pub enum RefusalCode {
     ActionNotAuthorized,
     PolicyDenied,
     ResourceMismatch,
+    NotForwarded,
     SessionSuspended,
     ZoneFrozen,
     BudgetExhausted,
@@ -57,6 +58,7 @@ impl RefusalCode {
             Self::ActionNotAuthorized => "action_not_authorized",
             Self::PolicyDenied => "policy_denied",
             Self::ResourceMismatch => "resource_mismatch",
+            Self::NotForwarded => "not_forwarded",
             Self::SessionSuspended => "session_suspended",
             Self::ZoneFrozen => "zone_frozen",
             Self::BudgetExhausted => "budget_exhausted",
@@ -89,6 +91,7 @@ impl RefusalCode {
             | Self::ActionNotAuthorized
             | Self::PolicyDenied
             | Self::ResourceMismatch
+            | Self::NotForwarded
             | Self::SessionSuspended
             | Self::ZoneFrozen
             | Self::BudgetExhausted

@@ -98,6 +98,8 @@ pub struct Resource {
     /// When it was registered.
     pub created_at: Timestamp,
     /// Where requests go: `http` or `https`, with an optional path before every request's path.
+    /// Empty: its service takes calls itself, and the Gateway forwards none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub upstream: String,
     /// The provider whose credential is injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,6 +115,12 @@ pub struct Resource {
     /// Who enforces the second phase of policy.
     #[serde(default)]
     pub enforcement: Enforcement,
+    /// The applications that verify mandates for it, and may ask and report about its calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verified_by: Vec<Name>,
+    /// True: they ask policy about every call, so that mandates are issued as for the Gateway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_decide: bool,
     /// True: the upstream may have a loopback or private address, within what the instance allows.
     #[serde(default)]
     pub allow_private: bool,
@@ -171,6 +179,20 @@ impl Resource {
     /// The identifier in mandates and policies.
     pub fn identifier(&self) -> ResourceIdentifier {
         ResourceIdentifier::new(self.name.clone())
+    }
+
+    /// True when this application verifies mandates for it.
+    pub fn is_verified_by(&self, application: &Name) -> bool {
+        self.verified_by.contains(application)
+    }
+
+    /// Who asks the second phase of policy, as far as issuing a mandate goes: where the service
+    /// asks about every call, what is deferred is asked later, as at the Gateway.
+    pub const fn enforcement_at_mint(&self) -> Enforcement {
+        match self.asks_decide {
+            true => Enforcement::Gateway,
+            false => self.enforcement,
+        }
     }
 
     /// True when the resource declares the scope.

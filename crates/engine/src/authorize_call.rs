@@ -1,6 +1,7 @@
 //! Authorising a governed call: the second phase of policy, and evidence before effect.
 
 mod decided;
+mod granted;
 mod digest;
 mod refuse;
 mod request;
@@ -9,13 +10,14 @@ mod unfinished;
 
 use std::sync::Arc;
 
-use caracal_core::{Decision, EventType, RefusalCode};
+use caracal_core::{Decision, EventId, RefusalCode};
 
 use crate::approvals::{HeldCall, Reserved, Unusable};
 use crate::permit::Permit;
 use crate::{Engine, Refusal, Target};
 
 use digest::digest_of_call;
+pub(crate) use granted::{Granted, Granting};
 pub(crate) use refuse::revoked;
 use refuse::unrecorded;
 pub use request::{Authorized, CallRequest};
@@ -32,6 +34,57 @@ impl Engine {
         target: Target,
         request: &CallRequest<'_>,
     ) -> Result<Authorized, Refusal> {
+        let granted = match self.grant_call(target, request).await? {
+            Granting::Granted(granted) => *granted,
+            Granting::Held(target) => return Ok(Authorized::Held(target)),
+        };
+        let Granted {
+            opened,
+            subject,
+            started,
+            receipt,
+            approval,
+        } = granted;
+        let CallSubject {
+            view: _,
+            entry,
+            provider,
+            guard,
+            path,
+        } = subject;
+        // What has none was refused; this is only for the compiler.
+        let Some(upstream) = entry.upstream().cloned() else {
+            let why = "the resource has no upstream";
+            return Err(Refusal::new(RefusalCode::NotForwarded, why));
+        };
+        // A stream never outlives the approval that it goes by.
+        let newest = opened.handle.view();
+        let by = started.approval.and_then(|id| newest.approvals.find(id));
+        let ends_of_approval = by.map(|held| held.value.expires_at);
+        let ends_at = path.ok().and_then(|path| path.expires_at());
+        let ends_at = ends_at.into_iter().chain(ends_of_approval).min();
+        Ok(Authorized::Permit(Permit::new(
+            self.clone(),
+            opened,
+            entry,
+            upstream,
+            provider,
+            guard,
+            started,
+            receipt,
+            request.path.clone(),
+            ends_at,
+            approval,
+        )))
+    }
+
+    /// The decision for Gateway and services alike: every gate, evidence, and once more what was
+    /// revoked meanwhile.
+    pub(crate) async fn grant_call(
+        &self,
+        target: Target,
+        request: &CallRequest<'_>,
+    ) -> Result<Granting, Refusal> {
         let Target {
             opened,
             view,
@@ -45,7 +98,7 @@ impl Engine {
         if let Some(by) = decided.held {
             let Some(body) = request.body else {
                 let CallSubject { view, entry, .. } = subject;
-                return Ok(Authorized::Held(Target {
+                return Ok(Granting::Held(Target {
                     opened,
                     view,
                     entry,
@@ -113,7 +166,7 @@ impl Engine {
             }
         }
         let mut started = decided.event;
-        started.event_type = EventType::CallStarted;
+        started.event_type = request.allowed();
         started.decision = Some(Decision::Allow);
         let entry = match self.draft(&opened.handle, &started) {
             Ok(entry) => entry,
@@ -161,8 +214,17 @@ impl Engine {
                 }
             };
             unfinished.disarm();
-            self.record_unsent(&opened, &started, refusal.code.as_str());
+            if request.service.is_none() {
+                self.record_unsent(&opened, &started, refusal.code.as_str());
+            }
             Box::pin(released(reserved)).await;
+            if request.service.is_some() {
+                // Nobody was told of the decision before: this one takes its place.
+                let mut event = started.clone();
+                event.id = EventId::new(self.now(), &self.random());
+                event.time = self.now();
+                return Err(Box::pin(self.refuse(&opened, event, refusal)).await);
+            }
             return Err(refusal);
         }
         // From here on something may go out.
@@ -172,31 +234,13 @@ impl Engine {
             reserved.keep();
         }
         let approval = given.map(|given| given.id);
-        // A stream never outlives the approval that it goes by.
-        let newest = opened.handle.view();
-        let by = started.approval.and_then(|id| newest.approvals.find(id));
-        let ends_of_approval = by.map(|held| held.value.expires_at);
-        let CallSubject {
-            entry,
-            provider,
-            guard,
-            path,
-            ..
-        } = subject;
-        let ends_at = path.ok().and_then(|path| path.expires_at());
-        let ends_at = ends_at.into_iter().chain(ends_of_approval).min();
-        Ok(Authorized::Permit(Permit::new(
-            self.clone(),
+        Ok(Granting::Granted(Box::new(Granted {
             opened,
-            entry,
-            provider,
-            guard,
+            subject,
             started,
             receipt,
-            request.path.clone(),
-            ends_at,
             approval,
-        )))
+        })))
     }
 }
 

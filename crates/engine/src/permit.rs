@@ -25,6 +25,7 @@ pub struct Permit {
     engine: Engine,
     opened: OpenedMandate,
     entry: Arc<ResourceEntry>,
+    upstream: Arc<Upstream>,
     provider: Option<Arc<Stored<Provider>>>,
     guard: LiveGuard,
     started: Box<Event>,
@@ -55,6 +56,7 @@ impl Permit {
         engine: Engine,
         opened: OpenedMandate,
         entry: Arc<ResourceEntry>,
+        upstream: Arc<Upstream>,
         provider: Option<Arc<Stored<Provider>>>,
         guard: LiveGuard,
         started: Box<Event>,
@@ -67,6 +69,7 @@ impl Permit {
             engine,
             opened,
             entry,
+            upstream,
             provider,
             guard,
             started,
@@ -89,12 +92,12 @@ impl Permit {
 
     /// Where the call goes.
     pub fn upstream(&self) -> &Upstream {
-        self.entry.upstream()
+        &self.upstream
     }
 
     /// The path to send: the parsed segments that were decided on, below the upstream's own path.
     pub fn path(&self) -> RequestPath {
-        self.path.below(&self.entry.upstream().base)
+        self.path.below(&self.upstream.base)
     }
 
     /// The receipt of the start event.
@@ -154,7 +157,7 @@ impl Permit {
         if !provider.kind.needs_secret() {
             return Ok(Injection::default());
         }
-        let upstream = self.entry.upstream();
+        let upstream = &self.upstream;
         if !provider.allowed_hosts.contains(&upstream.host) {
             let why = format!(
                 "the credential of `{name}` may not be sent to `{}`",

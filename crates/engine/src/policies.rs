@@ -238,7 +238,7 @@ impl Engine {
             .policy
             .as_ref()
             .ok_or_else(|| AdminError::not_found("policy", "(none is active)"))?;
-        let host = entry.upstream().authority();
+        let host = entry.host();
         let phase = if asked.request.is_some() {
             Phase::Call
         } else {
@@ -264,7 +264,7 @@ impl Engine {
             now: self.now(),
             actor: None,
             delegation: None,
-            enforcement: entry.resource().enforcement,
+            enforcement: entry.resource().enforcement_at_mint(),
             request,
             approval: None,
         }))

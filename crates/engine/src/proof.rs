@@ -31,7 +31,8 @@ pub struct PresentedProof {
     /// Its method.
     pub method: String,
     /// Its path at the door, as it was sent. Never from `Host` or `Forwarded`: the rest of the
-    /// URL is the door's public one.
+    /// URL is the door's public one. Where a service shows the proof, the whole URL that its
+    /// client asked for.
     pub path: String,
 }
 
@@ -62,6 +63,18 @@ struct Demand<'d> {
     door: RefusedAt,
     /// The mandate that is presented with it: its text's SHA-256, and the key it is bound to.
     mandate: Option<([u8; 32], &'d str)>,
+}
+
+impl Proven {
+    /// What a service says that it has checked, which is good once only where nothing is.
+    pub(crate) fn by_service(opened: &OpenedMandate, thumbprint: &str) -> Self {
+        let mandate = opened.claims().jti;
+        Self {
+            thumbprint: thumbprint.to_owned(),
+            id: caracal_crypto::sha256_parts(&[b"checked", mandate.uuid().as_bytes()]),
+            good_until: opened.claims().exp,
+        }
+    }
 }
 
 impl Engine {
@@ -121,7 +134,7 @@ impl Engine {
         presented: &PresentedAs,
         request_id: &str,
     ) -> Result<OpenedMandate, Refusal> {
-        match self.check_presented(&opened, presented) {
+        match self.check_presented(&opened, presented, RefusedAt::Gateway) {
             Ok(proven) => {
                 opened.proven = proven.map(Arc::new);
                 Ok(opened)
@@ -134,10 +147,11 @@ impl Engine {
         }
     }
 
-    fn check_presented(
+    pub(crate) fn check_presented(
         &self,
         opened: &OpenedMandate,
         presented: &PresentedAs,
+        door: RefusedAt,
     ) -> Result<Option<Proven>, Refusal> {
         let claims = opened.claims();
         match (&claims.cnf, presented) {
@@ -154,7 +168,7 @@ impl Engine {
                 let demand = Demand {
                     view: &view,
                     application: claims.client_id,
-                    door: RefusedAt::Gateway,
+                    door,
                     mandate: Some((opened.mandate.digest(), &bound.jkt)),
                 };
                 self.check_proof(proof, &demand).map(Some).map_err(refusal)

@@ -1,6 +1,6 @@
 //! A refused call.
 
-use caracal_core::{ApprovalId, RefusalCode};
+use caracal_core::{ApprovalId, Event, EventId, Name, RefusalCode, ScopeSet};
 use thiserror::Error;
 
 /// Why a call is refused, and what the caller can do about it.
@@ -15,6 +15,29 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// What a person decides about, with `approval_required`.
     pub approval: Option<ApprovalId>,
+    /// What stands in the ledger about it; none: it is only counted.
+    pub evidence: Option<Box<DecisionEvidence>>,
+}
+
+/// What stands in the ledger about a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionEvidence {
+    /// The event.
+    pub id: EventId,
+    /// The determining policies.
+    pub policies: Vec<Name>,
+    /// The scope that the operation needs, once that is known.
+    pub scopes: ScopeSet,
+}
+
+impl DecisionEvidence {
+    pub(crate) fn of(event: &Event) -> Self {
+        Self {
+            id: event.id,
+            policies: event.policies.clone().unwrap_or_default(),
+            scopes: event.scopes.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl Refusal {
@@ -25,6 +48,7 @@ impl Refusal {
             detail: detail.into(),
             hint: None,
             approval: None,
+            evidence: None,
         }
     }
 

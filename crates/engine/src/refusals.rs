@@ -25,6 +25,8 @@ pub enum RefusedAt {
     Gateway,
     /// The control API.
     Console,
+    /// A service that verifies mandates itself, and asked about one.
+    Service,
 }
 
 impl RefusedAt {
@@ -34,6 +36,7 @@ impl RefusedAt {
             Self::Sts => "sts",
             Self::Gateway => "gateway",
             Self::Console => "console",
+            Self::Service => "service",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A resource made ready for calls.
 
-use caracal_core::{AllowedHost, OperationTable, RequestPath, Resource, Version};
+use std::sync::Arc;
+
+use caracal_core::{AllowedHost, Enforcement, OperationTable, RequestPath, Resource, Version};
 use url::{Host, Url};
 
 use crate::FieldError;
@@ -110,13 +112,23 @@ impl Upstream {
 pub struct ResourceEntry {
     resource: Resource,
     version: Version,
-    upstream: Upstream,
+    upstream: Option<Arc<Upstream>>,
     operations: OperationTable,
 }
 
 impl ResourceEntry {
     pub(crate) fn prepare(resource: Resource, version: Version) -> Result<Self, FieldError> {
-        let upstream = Upstream::parse(&resource.upstream)?;
+        let is_service = resource.enforcement == Enforcement::Service;
+        let upstream = match resource.upstream.as_str() {
+            "" if is_service => None,
+            "" => {
+                let error = FieldError::new("upstream", "it is missing");
+                return Err(error.hint(
+                    "say where the Gateway sends requests, or set `enforcement: service`",
+                ));
+            }
+            text => Some(Arc::new(Upstream::parse(text)?)),
+        };
         let operations = OperationTable::new(resource.operations.clone())
             .map_err(|e| FieldError::new("operations", e))?;
         Ok(Self {
@@ -137,9 +149,22 @@ impl ResourceEntry {
         self.version
     }
 
-    /// Where its requests go.
-    pub fn upstream(&self) -> &Upstream {
-        &self.upstream
+    /// Where its requests go; none: the Gateway forwards none.
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        self.upstream.as_ref()
+    }
+
+    /// The path that policy sees of a request: where there is an upstream, the one that is sent.
+    pub(crate) fn sent(&self, path: &RequestPath) -> RequestPath {
+        match &self.upstream {
+            Some(upstream) => path.below(&upstream.base),
+            None => path.clone(),
+        }
+    }
+
+    /// The host that policy sees; empty where there is no upstream.
+    pub(crate) fn host(&self) -> &str {
+        self.upstream.as_ref().map_or("", |up| up.authority())
     }
 
     /// Its rules.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use caracal_core::{EventType, Name, RefusalCode, ResourceIdentifier, ZoneId};
+use caracal_core::{
+    EventType, MandateClaims, Name, RefusalCode, Resource, ResourceIdentifier, ZoneId,
+};
 
 use crate::authorize_call::revoked;
 use crate::chain::Chain;
@@ -131,20 +133,27 @@ impl Engine {
                 format!("no resource `{shown}` in this zone"),
             )
         })?;
-        let identifier = entry.resource().identifier().to_string();
-        if !is_for(claims, entry.resource()) || !claims.aud.contains(&identifier) {
-            return Err((
-                RefusalCode::ResourceMismatch,
-                format!("the mandate is not for `{identifier}`"),
-            ));
-        }
+        named_in(claims, entry.resource())?;
         Ok(Arc::clone(entry))
     }
 }
 
+/// Lets a mandate through only on the resources that it names.
+pub(crate) fn named_in(
+    claims: &MandateClaims,
+    resource: &Resource,
+) -> Result<(), (RefusalCode, String)> {
+    let identifier = resource.identifier().to_string();
+    if is_for(claims, resource) && claims.aud.contains(&identifier) {
+        return Ok(());
+    }
+    let why = format!("the mandate is not for `{identifier}`");
+    Err((RefusalCode::ResourceMismatch, why))
+}
+
 /// Lets a bearer mandate through only where the resource takes one. Looked at on each call: the
 /// resource may ask for a bound one only since the mandate was issued.
-fn bound_enough(
+pub(crate) fn bound_enough(
     opened: &OpenedMandate,
     entry: Arc<ResourceEntry>,
 ) -> Result<Arc<ResourceEntry>, Refusal> {

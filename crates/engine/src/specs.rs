@@ -41,6 +41,8 @@ pub struct ResourceSpec {
     pub operations: Vec<Operation>,
     pub undeclared: UndeclaredOperation,
     pub enforcement: Enforcement,
+    pub verified_by: Vec<Name>,
+    pub asks_decide: bool,
     pub allow_private: bool,
     pub upstream_ca: Option<String>,
     pub upstream_protocol: UpstreamProtocol,

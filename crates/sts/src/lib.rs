@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod approvals;
 mod client;
+mod decide;
 mod delegations;
 mod finish;
 mod form;

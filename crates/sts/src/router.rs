@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::finish::finish;
 use crate::revocations::Seats;
 use crate::{
-    answer, approvals, delegations, introspect, metadata, metrics, revocations, revoke, sessions,
+    answer, approvals, decide, delegations, introspect, metadata, metrics, revocations, revoke, sessions,
     token,
 };
 
@@ -108,6 +108,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         )
         .route("/v1/delegations/{id}/accept", post(delegations::accept))
         .route("/v1/approvals/{id}", get(approvals::get))
+        .route("/v1/decide", post(decide::decide))
         .route("/v1/revocations/stream", get(revocations::stream))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))

@@ -93,6 +93,8 @@ impl SeededZone {
                 rule("DELETE", "write"),
             ],
             undeclared: UndeclaredOperation::Deny,
+            verified_by: Vec::new(),
+            asks_decide: false,
             enforcement: Enforcement::Gateway,
             allow_private: false,
             upstream_ca: None,

@@ -17,9 +17,13 @@ pub use refusal::RefusalBody;
 
 mod oauth;
 mod session;
+mod verifier;
 
 pub use oauth::{Counterexample, MandateAnswer, OauthError, ServerMetadata};
 pub use session::{
     AcceptBody, BlastRadiusView, BudgetBody, ConfirmationBody, DelegationBody, DelegationView,
     GrantBody, HeartbeatBody, SessionAuthorityView, SessionBody, SessionPathView, SessionView,
+};
+pub use verifier::{
+    DecideBody, DecideProofBody, DecideRequestBody, DecidedMandateView, DecisionView,
 };

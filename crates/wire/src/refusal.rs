@@ -98,6 +98,7 @@ fn title_of(code: RefusalCode) -> &'static str {
         RefusalCode::ActionNotAuthorized => "the mandate is for other requests",
         RefusalCode::PolicyDenied => "policy denies the call",
         RefusalCode::ResourceMismatch => "the mandate is not for this resource",
+        RefusalCode::NotForwarded => "the Gateway does not forward to this resource",
         RefusalCode::SessionSuspended => "the session is suspended",
         RefusalCode::ZoneFrozen => "the zone is frozen",
         RefusalCode::BudgetExhausted => "the budget is used up",

@@ -41,6 +41,9 @@ pub(crate) fn resource_spec(
         "gateway",
         "service",
     );
+    let verified_by = fields.parse_all(&format!("{at}verified_by"), &body.verified_by);
+    let decide = body.decide.as_deref();
+    let asks_decide = fields.choice(format!("{at}decide"), decide, "optional", "required");
     let dpop = body.dpop.as_deref();
     let requires_dpop = fields.choice(format!("{at}dpop"), dpop, "optional", "required");
     let cookies = body.cookies.as_deref();
@@ -62,6 +65,8 @@ pub(crate) fn resource_spec(
         } else {
             Enforcement::Gateway
         },
+        verified_by,
+        asks_decide,
         allow_private: body.allow_private,
         upstream_ca: body.upstream_ca.clone(),
         upstream_protocol: protocol?,
@@ -142,6 +147,8 @@ pub(crate) fn resource_view(held: Versioned<Resource>) -> ResourceView {
             .collect(),
         default_scope,
         enforcement: enforcement.to_owned(),
+        verified_by: value.verified_by.iter().map(ToString::to_string).collect(),
+        decide: if value.asks_decide { "required" } else { "optional" }.to_owned(),
         allow_private: value.allow_private,
         upstream_ca: value.upstream_ca,
         upstream_protocol: value.upstream_protocol.as_str().to_owned(),
@@ -177,6 +184,7 @@ pub(crate) fn resource_body(value: Resource) -> ResourceBody {
     ResourceBody {
         enforcement: body.enforcement.and_then(|word| unless(word, "gateway")),
         upstream_protocol: body.upstream_protocol.and_then(|word| unless(word, "auto")),
+        decide: body.decide.and_then(|word| unless(word, "optional")),
         dpop: body.dpop.and_then(|word| unless(word, "optional")),
         cookies: body.cookies.and_then(|word| unless(word, "drop")),
         encoded_slashes: body.encoded_slashes.and_then(|word| unless(word, "reject")),

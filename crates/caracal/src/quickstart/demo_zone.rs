@@ -128,6 +128,8 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         ],
         default_scope: None,
         enforcement: None,
+        verified_by: Vec::new(),
+        decide: None,
         allow_private: true,
         upstream_ca: None,
         upstream_protocol: None,

@@ -54,10 +54,14 @@ impl Engine {
             return refused(RefusalCode::MandateRevoked, "the path has ended");
         };
         let claims = opened.claims();
-        let (resource, upstream) = (subject.entry.resource(), subject.entry.upstream());
-        let sent = request.path.below(&upstream.base).to_string();
+        let resource = subject.entry.resource();
+        let sent = subject.entry.sent(&request.path).to_string();
         let inputs = CallInputs {
-            what: "call",
+            // What a service asks about and what the Gateway would send are not the same.
+            what: match request.service {
+                Some(_) => "decision",
+                None => "call",
+            },
             application: claims.client_id,
             key: claims.cnf.as_ref().map(|cnf| cnf.jkt.as_str()),
             session: claims.sid,
@@ -94,7 +98,10 @@ impl Engine {
             anchors.extend(&claims.anc);
         }
         let scope = event.scopes.clone().unwrap_or_default();
-        let url = format!("{}{sent}", upstream.origin());
+        let url = match subject.entry.upstream() {
+            Some(upstream) => format!("{}{sent}", upstream.origin()),
+            None => format!("{}{sent}", resource.identifier()),
+        };
         let held = HeldRequest {
             application: claims.client_id,
             session: Some(claims.sid),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use caracal_core::{
-    Approver, AuthorizationDetail, Event, EventType, OperationRef, RefusalCode, ScopeSet,
+    Approver, AuthorizationDetail, Event, OperationRef, RefusalCode, ScopeSet,
     UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, RequestView};
@@ -54,12 +54,13 @@ impl Engine {
         let claims = opened.claims();
         let resource = entry.resource();
         let identifier = resource.identifier();
-        let mut event = self.call_event(opened, EventType::CallDenied, request.request_id);
+        let mut event = self.call_event(opened, request.denied(), request.request_id);
+        event.service = request.service;
         event.resource = Some(identifier.clone());
         event.operation = Some(OperationRef {
             method: request.method.to_owned(),
             path: None,
-            tool: None,
+            tool: request.tool.map(str::to_owned),
         });
         let deny = |event, refusal| Decided {
             event,
@@ -86,6 +87,11 @@ impl Engine {
             let refusal =
                 Refusal::new(RefusalCode::MandateInvalid, why).hint("ask for a new mandate");
             return deny(event, refusal);
+        }
+        if request.service.is_none() && entry.upstream().is_none() {
+            let why = format!("`{identifier}` takes calls itself, and the Gateway forwards none");
+            let refusal = Refusal::new(RefusalCode::NotForwarded, why);
+            return deny(event, refusal.hint("call the service itself with the mandate"));
         }
         if request
             .path
@@ -150,7 +156,7 @@ impl Engine {
         } else {
             request.method
         };
-        let sent = request.path.below(&entry.upstream().base).to_string();
+        let sent = entry.sent(&request.path).to_string();
         let began = Instant::now();
         // What the mandate was issued by covers every call under the scopes that were shown.
         let carried = claims.apr.and_then(|id| view.approvals.find(id));
@@ -167,9 +173,9 @@ impl Engine {
             request: Some(RequestView {
                 method,
                 path: &sent,
-                host: entry.upstream().authority(),
+                host: request.host.unwrap_or(entry.host()),
                 query: &request.query,
-                tool: None,
+                tool: request.tool,
                 arguments: None,
             }),
             approval: given.map(|given| given.id),

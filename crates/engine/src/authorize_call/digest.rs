@@ -14,6 +14,10 @@ struct CallInputs<'r> {
     method: &'r str,
     path: String,
     query: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'r str>,
 }
 
 pub(super) fn digest_of_call(
@@ -27,6 +31,8 @@ pub(super) fn digest_of_call(
         method: request.method,
         path: request.path.to_string(),
         query: &request.query,
+        host: request.host,
+        tool: request.tool,
     };
     // Texts and lists of texts can always be written.
     let inputs = serde_json::to_vec(&inputs).unwrap_or_default();

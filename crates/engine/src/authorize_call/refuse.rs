@@ -5,7 +5,7 @@ use caracal_core::{Anchor, Decision, Event, EventType, RefusalCode};
 use crate::path::Broken;
 use crate::record::RecordError;
 use crate::verify::OpenedMandate;
-use crate::{Engine, Refusal};
+use crate::{DecisionEvidence, Engine, Refusal};
 
 impl Engine {
     /// Records the end of a call of which nothing was sent.
@@ -23,7 +23,7 @@ impl Engine {
         &self,
         opened: &OpenedMandate,
         mut event: Box<Event>,
-        refusal: Refusal,
+        mut refusal: Refusal,
         is_held: bool,
     ) -> Refusal {
         if !is_held {
@@ -33,7 +33,10 @@ impl Engine {
         event.decision = Some(Decision::Hold);
         event.reason = Some(refusal.code.as_str().to_owned());
         match self.record(&opened.handle, &event).await {
-            Ok(_) => refusal,
+            Ok(_) => {
+                refusal.evidence = Some(Box::new(DecisionEvidence::of(&event)));
+                refusal
+            }
             Err(error) => unrecorded(error),
         }
     }
@@ -43,12 +46,15 @@ impl Engine {
         &self,
         opened: &OpenedMandate,
         mut event: Box<Event>,
-        refusal: Refusal,
+        mut refusal: Refusal,
     ) -> Refusal {
         event.decision = Some(Decision::Deny);
         event.reason = Some(refusal.code.as_str().to_owned());
         match self.record(&opened.handle, &event).await {
-            Ok(_) => refusal,
+            Ok(_) => {
+                refusal.evidence = Some(Box::new(DecisionEvidence::of(&event)));
+                refusal
+            }
             Err(error) => unrecorded(error),
         }
     }

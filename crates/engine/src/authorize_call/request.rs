@@ -1,6 +1,6 @@
 //! A request that wants to become a call, and what becomes of it.
 
-use caracal_core::RequestPath;
+use caracal_core::{ApplicationId, EventType, RequestPath};
 
 use crate::Target;
 use crate::permit::Permit;
@@ -22,6 +22,12 @@ pub struct CallRequest<'r> {
     pub headers: Vec<(String, String)>,
     /// The whole body, once it was read because the call is held.
     pub body: Option<&'r [u8]>,
+    /// The host that the client asked for, where a service says it; none: the upstream's.
+    pub host: Option<&'r str>,
+    /// The tool that is called, where a service says it.
+    pub tool: Option<&'r str>,
+    /// The service that asks about a call that reached it; none: the Gateway.
+    pub service: Option<ApplicationId>,
 }
 
 impl<'r> CallRequest<'r> {
@@ -35,6 +41,25 @@ impl<'r> CallRequest<'r> {
             sent_query: "",
             headers: Vec::new(),
             body: None,
+            host: None,
+            tool: None,
+            service: None,
+        }
+    }
+
+    /// The event of a refusal.
+    pub(super) fn denied(&self) -> EventType {
+        match self.service {
+            Some(_) => EventType::CallDecided,
+            None => EventType::CallDenied,
+        }
+    }
+
+    /// The event of what is allowed, before it has an effect.
+    pub(super) fn allowed(&self) -> EventType {
+        match self.service {
+            Some(_) => EventType::CallDecided,
+            None => EventType::CallStarted,
         }
     }
 }

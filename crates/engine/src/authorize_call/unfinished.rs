@@ -1,6 +1,6 @@
 //! The start of a call that is being written.
 
-use caracal_core::Event;
+use caracal_core::{Event, EventType};
 
 use crate::Engine;
 use crate::verify::OpenedMandate;
@@ -18,7 +18,8 @@ impl<'e> Unfinished<'e> {
         Self {
             engine,
             opened,
-            started: Some(started),
+            // Whoever only asks begins nothing.
+            started: Some(started).filter(|event| event.event_type == EventType::CallStarted),
         }
     }
 

@@ -109,7 +109,7 @@ impl<'a, 'e> Asking<'a, 'e> {
                 action: scope.as_str(),
                 resource: &identifier,
                 now: wanted.now,
-                enforcement: resource.enforcement,
+                enforcement: resource.enforcement_at_mint(),
                 request: request.map(NamedCall::view),
                 approval: given.map(|given| given.id),
                 actor: None,

@@ -232,8 +232,8 @@ fn named_call(
         ));
     }
     Ok(NamedCall {
-        sent: path.below(&entry.upstream().base).to_string(),
-        host: entry.upstream().authority().to_owned(),
+        sent: entry.sent(&path).to_string(),
+        host: entry.host().to_owned(),
         detail: AuthorizationDetail::Call(ExactCall {
             locations: [identifier],
             actions: [scope],

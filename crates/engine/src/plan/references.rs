@@ -4,7 +4,8 @@ use super::{MAX_OBJECTS, Plan};
 use crate::{FieldError, Upstream};
 
 impl Plan<'_> {
-    /// A resource's provider must exist and be allowed to send its credential there.
+    /// A resource's provider must exist and be allowed to send its credential there, and so must
+    /// the applications that verify mandates for it.
     pub(super) fn check_references(&mut self) {
         let mut errors = Vec::new();
         for (noun, count) in [
@@ -21,6 +22,15 @@ impl Plan<'_> {
         }
         for resource in self.resources.iter().map(|r| &r.value) {
             let at = |field: &str| format!("resources[{}].{field}", resource.name);
+            for (i, name) in resource.verified_by.iter().enumerate() {
+                if self.applications.find(name.as_str()).is_none() {
+                    let field = at(&format!("verified_by[{i}]"));
+                    let error = FieldError::new(field, format!("no application `{name}`"));
+                    let is_pruned = self.view.applications.find(name.as_str()).is_some();
+                    let hint = "this change removes it: take it out of `verified_by` too";
+                    errors.push(if is_pruned { error.hint(hint) } else { error });
+                }
+            }
             let Some(name) = &resource.provider else {
                 continue;
             };

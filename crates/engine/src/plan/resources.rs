@@ -1,10 +1,13 @@
 //! Resources in a plan.
 
-use caracal_core::{EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version};
+use caracal_core::{Enforcement, EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version};
 
 use super::{ChangedObject, Plan};
 use crate::view::Stored;
 use crate::{AdminError, FieldError, ResourceEntry, ResourceSpec};
+
+/// The most applications that verify mandates for one resource.
+const MAX_VERIFIERS: usize = 16;
 
 impl Plan<'_> {
     /// Creates or changes a resource.
@@ -23,8 +26,8 @@ impl Plan<'_> {
         }
         self.check_resource(&value);
         let version = held.as_ref().map_or(Version::ABSENT, |h| h.version);
-        // The hosts of its provider may change meanwhile.
-        self.ordered |= value.provider.is_some();
+        // The hosts of its provider may change meanwhile, and its verifiers may go.
+        self.ordered |= value.provider.is_some() || !value.verified_by.is_empty();
         if let Some(held) = &held {
             self.ordered |= held
                 .value
@@ -80,6 +83,7 @@ impl Plan<'_> {
         if resource.operations.len() > 2000 {
             errors.push(FieldError::new(at("operations"), "at most 2000 operations"));
         }
+        self.check_service(resource);
         if resource.mandate_in.len() > 16 {
             errors.push(FieldError::new(at("mandate_in"), "at most 16 places"));
         }
@@ -140,6 +144,40 @@ impl Plan<'_> {
     }
 }
 
+impl Plan<'_> {
+    /// What only services that verify mandates themselves have.
+    fn check_service(&mut self, resource: &Resource) {
+        let at = |field: &str| format!("resources[{}].{field}", resource.name);
+        let is_service = resource.enforcement == Enforcement::Service;
+        let asked = [
+            ("verified_by", !resource.verified_by.is_empty()),
+            ("decide", resource.asks_decide),
+        ];
+        for (field, is_set) in asked {
+            if is_set && !is_service {
+                let error = FieldError::new(at(field), "only where the service verifies mandates");
+                self.errors
+                    .push(error.hint("set `enforcement: service` on the resource too"));
+            }
+        }
+        if resource.asks_decide && resource.verified_by.is_empty() {
+            let error = FieldError::new(at("decide"), "nobody may ask about its calls");
+            let hint = "name the application of the service in `verified_by`";
+            self.errors.push(error.hint(hint));
+        }
+        if resource.verified_by.len() > MAX_VERIFIERS {
+            let why = format!("at most {MAX_VERIFIERS} applications");
+            self.errors.push(FieldError::new(at("verified_by"), why));
+        }
+        if is_service && resource.upstream.is_empty() && resource.provider.is_some() {
+            let why = "there is no upstream that a credential could be sent to";
+            let error = FieldError::new(at("provider"), why);
+            self.errors
+                .push(error.hint("name an `upstream`, or leave `provider` out"));
+        }
+    }
+}
+
 fn resource_of(spec: &ResourceSpec, id: ResourceId, created_at: jiff::Timestamp) -> Resource {
     let ResourceSpec {
         name,
@@ -149,6 +187,8 @@ fn resource_of(spec: &ResourceSpec, id: ResourceId, created_at: jiff::Timestamp)
         operations,
         undeclared,
         enforcement,
+        verified_by,
+        asks_decide,
         allow_private,
         upstream_ca,
         upstream_protocol,
@@ -171,6 +211,8 @@ fn resource_of(spec: &ResourceSpec, id: ResourceId, created_at: jiff::Timestamp)
         operations,
         undeclared,
         enforcement,
+        verified_by,
+        asks_decide,
         allow_private,
         upstream_ca,
         upstream_protocol,

@@ -100,6 +100,7 @@ impl Proofs {
             RefusedAt::Sts => &self.sts,
             RefusedAt::Gateway => &self.gateway,
             RefusedAt::Console => &None,
+            RefusedAt::Service => return PublicUrl::is_same(htu, path),
         };
         public
             .as_ref()

@@ -19,6 +19,22 @@ impl PublicUrl {
         Some(Self { url, base })
     }
 
+    /// True when `htu` names the URL that a service says was asked for.
+    pub(super) fn is_same(htu: &str, asked: &str) -> bool {
+        let Ok(url) = Url::parse(asked) else {
+            return false;
+        };
+        if url.host().is_none() {
+            return false;
+        }
+        let path = url.path().to_owned();
+        let service = Self {
+            url,
+            base: String::new(),
+        };
+        service.is_target(htu, &path)
+    }
+
     /// True when `htu` names `path` at this door (RFC 9449, 4.3): without query and fragment,
     /// host and scheme in any case, the default port written or not, and each character of the
     /// path encoded or not where that makes no difference.
@@ -92,6 +108,12 @@ mod tests {
         ] {
             assert!(!door.is_target(htu, "/r/a"), "{htu}");
         }
+        let asked = "https://s.example.com/v1/a/";
+        assert!(PublicUrl::is_same("https://S.example.com:443/v1/a/", asked));
+        for htu in ["https://s.example.com/v1/a", "https://s.example.com", "/v1/a/"] {
+            assert!(!PublicUrl::is_same(htu, asked), "{htu}");
+        }
+        assert!(!PublicUrl::is_same("mailto:a@b", "mailto:a@b"));
         assert!(PublicUrl::parse("nonsense").is_none());
         assert!(PublicUrl::parse("mailto:a@b").is_none());
     }

@@ -115,6 +115,8 @@ fn resource(name: &str, upstream: SocketAddr, provider: Option<&str>) -> Resourc
         operations: vec![operation("GET"), operation("POST")],
         undeclared: UndeclaredOperation::Deny,
         enforcement: Enforcement::Gateway,
+        verified_by: Vec::new(),
+        asks_decide: false,
         allow_private: true,
         upstream_ca: None,
         upstream_protocol: caracal_core::UpstreamProtocol::Auto,

@@ -45,6 +45,7 @@ pub(super) fn write(
         resources,
         revision,
         scopes,
+        service,
         session,
         since,
         status,
@@ -86,6 +87,7 @@ pub(super) fn write(
     if let Some(scopes) = scopes {
         object.one("scopes", &scopes.iter().collect::<Vec<_>>())?;
     }
+    object.any_id("service", service, |id| ("app_", id.uuid()));
     object.any_id("session", session, |id| ("ses_", id.uuid()));
     object.any("since", since)?;
     object.any("status", status)?;

@@ -136,6 +136,7 @@ proptest! {
             counts,
             since: since.map(|millis| jiff::Timestamp::from_millisecond(millis).unwrap()),
             application: application.map(caracal_core::ApplicationId::from_uuid),
+            service: subject.map(caracal_core::ApplicationId::from_uuid),
             session: session.map(caracal_core::SessionId::from_uuid),
             approval: trace.map(caracal_core::ApprovalId::from_uuid),
             mandate: mandate.map(caracal_core::MandateId::from_uuid),

@@ -39,6 +39,8 @@ pub struct ResourceBody {
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "openai")]
     pub name: String,
     /// Where requests go: `http` or `https`, with an optional path before every request's path.
+    /// May be left out with `enforcement: service`; then the Gateway forwards nothing to it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(example = "https://api.openai.com")]
     pub upstream: String,
     /// The name of the provider whose credential is injected.
@@ -52,10 +54,21 @@ pub struct ResourceBody {
     /// The scope of requests that no operation names. Left out: they are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_scope: Option<String>,
-    /// Who asks policy about the request. Default `gateway`.
+    /// Who asks policy about the request. Default `gateway`. With `service`, mandates are issued
+    /// only for what policy allows without seeing the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(gateway|service)$")]
     pub enforcement: Option<String>,
+    /// The applications that verify mandates for it: they may ask (`POST /v1/decide` of the STS)
+    /// and report about its calls. Only with `enforcement: service`; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub verified_by: Vec<String>,
+    /// `required`: they ask about every call, so that mandates are issued for what policy may
+    /// allow once it sees the request. Default `optional`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(optional|required)$")]
+    pub decide: Option<String>,
     /// True: the upstream may have a loopback or private address, within what the instance allows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_private: bool,
@@ -115,6 +128,7 @@ pub struct ResourceView {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// See [`ResourceBody::upstream`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub upstream: String,
     /// See [`ResourceBody::provider`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +142,12 @@ pub struct ResourceView {
     pub default_scope: Option<String>,
     /// See [`ResourceBody::enforcement`].
     pub enforcement: String,
+    /// See [`ResourceBody::verified_by`].
+    #[serde(default)]
+    pub verified_by: Vec<String>,
+    /// See [`ResourceBody::decide`].
+    #[serde(default = "optional")]
+    pub decide: String,
     /// See [`ResourceBody::allow_private`].
     pub allow_private: bool,
     /// See [`ResourceBody::upstream_ca`].
@@ -177,6 +197,8 @@ impl From<ResourceView> for ResourceBody {
             operations: view.operations,
             default_scope: view.default_scope,
             enforcement: Some(view.enforcement),
+            verified_by: view.verified_by,
+            decide: Some(view.decide),
             allow_private: view.allow_private,
             upstream_ca: view.upstream_ca,
             upstream_protocol: Some(view.upstream_protocol),
