@@ -10,6 +10,7 @@ mod connections;
 mod crash_full;
 mod crash_kills;
 mod databases;
+mod decisions;
 mod differences;
 mod disk_room;
 mod dpop;

@@ -1,8 +1,8 @@
 //! Authorising a governed call: the second phase of policy, and evidence before effect.
 
 mod decided;
-mod granted;
 mod digest;
+mod granted;
 mod refuse;
 mod request;
 mod subject;

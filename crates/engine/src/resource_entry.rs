@@ -123,9 +123,8 @@ impl ResourceEntry {
             "" if is_service => None,
             "" => {
                 let error = FieldError::new("upstream", "it is missing");
-                return Err(error.hint(
-                    "say where the Gateway sends requests, or set `enforcement: service`",
-                ));
+                return Err(error
+                    .hint("say where the Gateway sends requests, or set `enforcement: service`"));
             }
             text => Some(Arc::new(Upstream::parse(text)?)),
         };

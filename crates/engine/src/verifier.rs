@@ -70,7 +70,8 @@ impl Engine {
                 entry,
             }),
             None => {
-                let identifier = identifier.filter(|found| view.prepared.get(found.name().as_str()).is_some());
+                let identifier =
+                    identifier.filter(|found| view.prepared.get(found.name().as_str()).is_some());
                 Err(self.refuse_verifier(&caller, identifier, request_id).await)
             }
         }

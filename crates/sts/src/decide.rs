@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use caracal_engine::{CallDecision, DecideRequest, IssueError, PresentedProof, ServiceProof};
-use caracal_wire::{DecideBody, DecideProofBody, DecideRequestBody, DecidedMandateView, DecisionView};
+use caracal_wire::{
+    DecideBody, DecideProofBody, DecideRequestBody, DecidedMandateView, DecisionView,
+};
 use http::{Extensions, HeaderMap};
 
 use crate::answer::Refused;
@@ -49,7 +51,13 @@ pub(crate) async fn decide(
 
 /// Only that a service asked about what is not its own has an event.
 pub(crate) fn refused(error: IssueError) -> Refused {
-    let is_recorded = matches!(error, IssueError::AccessDenied { gate: "resource", .. });
+    let is_recorded = matches!(
+        error,
+        IssueError::AccessDenied {
+            gate: "resource",
+            ..
+        }
+    );
     Refused {
         is_recorded,
         ..error.into()

@@ -56,6 +56,8 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
         authorization_details_types_supported: AuthorizationDetail::TYPES
             .map(str::to_owned)
             .to_vec(),
+        caracal_revocations_endpoint: format!("{url}/v1/revocations/stream"),
+        caracal_decide_endpoint: format!("{url}/v1/decide"),
         service_documentation: None,
     }))
 }

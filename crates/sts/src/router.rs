@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 use crate::finish::finish;
 use crate::revocations::Seats;
 use crate::{
-    answer, approvals, decide, delegations, introspect, metadata, metrics, revocations, revoke, sessions,
-    token,
+    answer, approvals, decide, delegations, introspect, metadata, metrics, revocations, revoke,
+    sessions, token,
 };
 
 /// The largest form that is read: 64 KiB.

@@ -89,6 +89,10 @@ pub struct ServerMetadata {
     pub dpop_signing_alg_values_supported: Vec<String>,
     /// The types of requests that mandates can name exactly (RFC 9396).
     pub authorization_details_types_supported: Vec<String>,
+    /// Where services that verify mandates themselves hear of what ends (server-sent events).
+    pub caracal_revocations_endpoint: String,
+    /// Where they ask about a request.
+    pub caracal_decide_endpoint: String,
     /// Where people read about the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,

@@ -148,7 +148,12 @@ pub(crate) fn resource_view(held: Versioned<Resource>) -> ResourceView {
         default_scope,
         enforcement: enforcement.to_owned(),
         verified_by: value.verified_by.iter().map(ToString::to_string).collect(),
-        decide: if value.asks_decide { "required" } else { "optional" }.to_owned(),
+        decide: if value.asks_decide {
+            "required"
+        } else {
+            "optional"
+        }
+        .to_owned(),
         allow_private: value.allow_private,
         upstream_ca: value.upstream_ca,
         upstream_protocol: value.upstream_protocol.as_str().to_owned(),

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use caracal_core::{
-    Approver, AuthorizationDetail, Event, OperationRef, RefusalCode, ScopeSet,
-    UndeclaredOperation,
+    Approver, AuthorizationDetail, Event, OperationRef, RefusalCode, ScopeSet, UndeclaredOperation,
 };
 use caracal_policy::{Effect, Phase, RequestView};
 
@@ -91,7 +90,10 @@ impl Engine {
         if request.service.is_none() && entry.upstream().is_none() {
             let why = format!("`{identifier}` takes calls itself, and the Gateway forwards none");
             let refusal = Refusal::new(RefusalCode::NotForwarded, why);
-            return deny(event, refusal.hint("call the service itself with the mandate"));
+            return deny(
+                event,
+                refusal.hint("call the service itself with the mandate"),
+            );
         }
         if request
             .path

@@ -1,6 +1,8 @@
 //! Resources in a plan.
 
-use caracal_core::{Enforcement, EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version};
+use caracal_core::{
+    Enforcement, EventType, Kind, Resource, ResourceId, UndeclaredOperation, Version,
+};
 
 use super::{ChangedObject, Plan};
 use crate::view::Stored;

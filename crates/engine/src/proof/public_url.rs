@@ -110,7 +110,11 @@ mod tests {
         }
         let asked = "https://s.example.com/v1/a/";
         assert!(PublicUrl::is_same("https://S.example.com:443/v1/a/", asked));
-        for htu in ["https://s.example.com/v1/a", "https://s.example.com", "/v1/a/"] {
+        for htu in [
+            "https://s.example.com/v1/a",
+            "https://s.example.com",
+            "/v1/a/",
+        ] {
             assert!(!PublicUrl::is_same(htu, asked), "{htu}");
         }
         assert!(!PublicUrl::is_same("mailto:a@b", "mailto:a@b"));
