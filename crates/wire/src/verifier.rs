@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A question about a request that has reached a service.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideBody {
     /// The resource: its identifier or its Gateway URL. The caller must be in its `verified_by`.
@@ -20,7 +20,7 @@ pub struct DecideBody {
 }
 
 /// A request as a service has received it.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideRequestBody {
     /// The HTTP method.
@@ -47,7 +47,7 @@ pub struct DecideRequestBody {
 }
 
 /// What a client has proved (RFC 9449): either its proof, or what the service found in it.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum DecideProofBody {
     /// The proof itself, which is checked here.
