@@ -432,11 +432,8 @@ async fn decisions_count_against_budgets_and_wait_for_people() {
         .decisions()
         .into_iter()
         .filter(|e| e["decision"] == "hold");
-    assert!(
-        holds
-            .map(|e| e["approval"].is_string())
-            .all(|is_named| is_named)
-    );
+    let holds: Vec<_> = holds.collect();
+    assert!(holds.len() >= 4 && holds.iter().all(|e| e["approval"].is_string()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

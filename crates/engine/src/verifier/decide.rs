@@ -171,7 +171,7 @@ impl Engine {
                 refusal: None,
                 evidence: Some(DecisionEvidence::of(&granted.started)),
                 claims: Some(claims),
-                receipt: Some(granted.receipt.clone()),
+                receipt: Some(granted.receipt),
                 nonce,
             }),
             // What is approved was given above.
