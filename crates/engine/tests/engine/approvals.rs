@@ -654,19 +654,22 @@ async fn whoever_opened_a_session_does_not_approve_for_it() {
     }
 }
 
-/// Waits until an approval can be used again.
-async fn approved_again(test: &TestEngine, zone: &SeededZone, eve: &Admin, id: ApprovalId) {
-    let status = || {
-        let held = test.engine.get_approval(zone.id, eve, id).unwrap();
-        held.value.status
-    };
+/// Waits until an approval was used and can be used again, since it had this version.
+async fn approved_again(
+    test: &TestEngine,
+    zone: &SeededZone,
+    eve: &Admin,
+    id: ApprovalId,
+    before: u64,
+) {
+    let held = || test.engine.get_approval(zone.id, eve, id).unwrap();
     let waiting = async {
-        while status() != ApprovalStatus::Approved {
+        while held().version.0 < before + 2 || held().value.status != ApprovalStatus::Approved {
             tokio::task::yield_now().await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
-    assert!(waited.is_ok(), "it stays {:?}", status());
+    assert!(waited.is_ok(), "it stays {:?}", held().value.status);
 }
 
 #[tokio::test]
@@ -682,7 +685,12 @@ async fn an_approval_whose_asker_goes_away_before_anything_left_can_be_used_agai
         .await
         .unwrap();
     // While it is being used, and while the start of the call is being written.
+    let version = || {
+        let held = test.engine.get_approval(zone.id, &eve, id).unwrap();
+        held.version.0
+    };
     for at_use in [true, false] {
+        let before = version();
         let stalled = Stalled::new();
         if at_use {
             let fault = CommitFault::Stall(stalled.clone());
@@ -701,17 +709,7 @@ async fn an_approval_whose_asker_goes_away_before_anything_left_can_be_used_agai
         }
         // The client is gone; what was on its way comes to its end.
         stalled.release();
-        if at_use {
-            let used = || {
-                let held = test.engine.get_approval(zone.id, &eve, id).unwrap();
-                held.version.0
-            };
-            let before = used();
-            while used() < before + 2 {
-                tokio::task::yield_now().await;
-            }
-        }
-        approved_again(&test, &zone, &eve, id).await;
+        approved_again(&test, &zone, &eve, id, before).await;
     }
     assert!(post().await.is_ok());
     assert_eq!(
@@ -742,6 +740,8 @@ async fn an_approval_of_a_mandate_that_nobody_got_can_be_used_again() {
     decide(&test, &zone, &eve, id, Verdict::Approve)
         .await
         .unwrap();
+    let before = test.engine.get_approval(zone.id, &eve, id).unwrap();
+    let before = before.version.0;
     let stalled = Stalled::new();
     let through = Stalled::new();
     through.release();
@@ -753,6 +753,6 @@ async fn an_approval_of_a_mandate_that_nobody_got_can_be_used_again() {
         () = stalled.reached() => {}
     }
     stalled.release();
-    approved_again(&test, &zone, &eve, id).await;
+    approved_again(&test, &zone, &eve, id, before).await;
     assert!(issue(&test, using(wanted(), id)).await.is_ok());
 }
