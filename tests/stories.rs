@@ -43,7 +43,7 @@ mod request_ids;
 mod restart;
 mod retention;
 mod revocation_feed;
-mod sdk_typescript;
+mod sdks;
 mod server;
 mod server_log;
 mod sessions;

@@ -49,13 +49,11 @@ pub(crate) fn run() -> Result<Tools> {
     }
     let mut packages = Vec::new();
     packages.extend_from_slice(python::missing_packages(&root));
-    packages.extend_from_slice(go::missing_packages(&root));
     packages.extend_from_slice(curl::missing_packages(&root));
     if !packages.is_empty() {
         debian::install(&root, &packages)?;
         let still = [
             python::missing_packages(&root),
-            go::missing_packages(&root),
             curl::missing_packages(&root),
         ]
         .concat();

@@ -38,7 +38,7 @@ export class Feed {
   #revoked = new Map<string, { at: number; through?: number }>();
   #ended = new Map<string, number>();
   #suspended = new Set<string>();
-  #fenced = new Map<string, number>();
+  #fenced = new Map<string, { through: number; generation: number | undefined }>();
   #onKey: (() => void) | undefined;
   #waiting: (() => void)[] = [];
 
@@ -73,7 +73,8 @@ export class Feed {
       if (revoked && (revoked.through === undefined || decided.revision <= revoked.through)) return "dead";
     }
     const fence = this.#fenced.get(claims.sid);
-    if (fence !== undefined && decided.revision <= fence) return "dead";
+    const isOld = fence?.generation !== undefined && claims.gen !== undefined && claims.gen < fence.generation;
+    if (isOld || (fence && decided.revision <= fence.through)) return "dead";
     if (anchors.some((anchor) => this.#suspended.has(anchor))) return "suspended";
     // After a reset nobody told what had been closed before it.
     const isAfter = this.#complete !== undefined && decided.revision > this.#complete.revision;
@@ -130,7 +131,7 @@ export class Feed {
   }
 
   #hear({ event, data, id }: EventSourceMessage): void {
-    const told = JSON.parse(data) as { anchor?: string; revision?: number; through?: number; position?: string };
+    const told = JSON.parse(data) as { anchor?: string; revision?: number; through?: number; generation?: number; position?: string };
     const { anchor, revision = 0 } = told;
     switch (event) {
       case "reset":
@@ -171,7 +172,7 @@ export class Feed {
         this.#suspended.delete(anchor);
         break;
       case "fenced":
-        this.#fenced.set(anchor, told.through ?? revision);
+        this.#fenced.set(anchor, { through: told.through ?? revision, generation: told.generation });
         break;
       default:
       // Of a later version; what it ends is told by what this one knows, or by introspection.

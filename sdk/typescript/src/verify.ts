@@ -45,6 +45,8 @@ export interface Claims extends JWTPayload {
   scope: string;
   sid: string;
   rev: string;
+  /** The generation of the session's holder. */
+  gen?: number;
   cnf?: { jkt: string };
   act?: unknown;
   dlg?: string[];

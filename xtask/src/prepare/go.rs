@@ -1,27 +1,26 @@
-//! The transparency-log client, built on the Go project's own verifier.
+//! Go: the transparency-log client, built on the Go project's own verifier, and our SDK.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::program;
 
 const CLIENT: &str = "tests/clients/tlog";
-/// The oldest Go that builds the client: what Debian 12 has.
-const OLDEST: (u32, u32) = (1, 19);
-
-/// The Debian package that brings Go, when this machine has none that is new enough.
-pub(super) fn missing_packages(root: &Path) -> &'static [&'static str] {
-    let version = program::find_output(go(root).args(["env", "GOVERSION"]));
-    match version.as_deref().and_then(parse_version) {
-        Some(version) if version >= OLDEST => &[],
-        _ => &["golang-go"],
-    }
-}
+const SDK: &str = "sdk/go";
+/// The oldest Go that builds both. Debian 12 has an older one, so it is not installed for anybody.
+const OLDEST: (u32, u32) = (1, 24);
 
 /// Builds the client; the Go module cache and build cache make this quick from the second time on.
 pub(super) fn prepare(root: &Path, target: &Path) -> Result<PathBuf> {
+    let told = program::find_output(go(root).args(["env", "GOVERSION"]));
+    let version = told.as_deref().and_then(parse_version);
+    if version.is_none_or(|version| version < OLDEST) {
+        let (major, minor) = OLDEST;
+        let found = told.as_deref().unwrap_or("none");
+        bail!("Go {major}.{minor} or later is needed, and there is {found}; see the README");
+    }
     let client = target.join("test-tools/tlogclient");
     let dir = client
         .parent()
@@ -36,9 +35,14 @@ pub(super) fn prepare(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(client)
 }
 
-/// Runs the client's own tests.
+/// Runs the tests of both that need no server.
 pub(super) fn test(root: &Path) -> Result<()> {
-    program::run(go(&root.join(CLIENT)).args(["test", "./..."]))
+    for package in [CLIENT, SDK] {
+        let dir = root.join(package);
+        program::run(go(&dir).args(["vet", "./..."]))?;
+        program::run(go(&dir).args(["test", "./..."]))?;
+    }
+    Ok(())
 }
 
 /// Go with the committed sums as the only truth, and never another toolchain than the one installed.
@@ -74,6 +78,6 @@ mod tests {
         assert_eq!(parse_version("go1.26rc1"), Some((1, 26)));
         assert_eq!(parse_version("devel"), None);
         assert!(parse_version("go1.9") < Some(OLDEST));
-        assert!(parse_version("go1.19") >= Some(OLDEST));
+        assert!(parse_version("go1.24.1") >= Some(OLDEST));
     }
 }

@@ -1,7 +1,7 @@
-//! The story that every SDK tells, told by the one for TypeScript: TLS on every door, and mandates
-//! that are bound to a key.
+//! The story that every SDK tells, against a server of its own: TLS on every door, and mandates that
+//! are bound to a key.
 
-use crate::harness::{Authority, KEY, Stack, Upstream, binary, node_tests};
+use crate::harness::{Authority, KEY, Output, Stack, Upstream, binary, go_tests, node_tests};
 
 fn zone_file(upstream: &Upstream) -> String {
     format!(
@@ -41,8 +41,8 @@ policies:
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_in_typescript() {
+/// Starts a server and lets the tests of an SDK tell the story; they are told where it is.
+async fn tell(tests: impl FnOnce(&[(String, String)]) -> Output + Send + 'static) -> Output {
     let upstream = Upstream::start().await;
     let mut stack = Stack::new();
     let authority = Authority::serve(&mut stack);
@@ -55,24 +55,18 @@ async fn an_agent_in_typescript() {
         found[member].as_str().unwrap().to_owned()
     };
     // What the command line needs to find the stack is what the story's operator has.
-    let mut told: Vec<(String, String)> = Vec::new();
-    for (name, value) in stack.command(&[]).get_envs() {
-        if let Some(value) = value {
-            told.push((
-                name.to_str().unwrap().to_owned(),
-                value.to_str().unwrap().to_owned(),
-            ));
-        }
-    }
+    let command = stack.command(&[]);
+    let mut told: Vec<(String, String)> = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value?.to_str()?.to_owned())))
+        .collect();
+    let zone = applied["zone"]["id"].as_str().unwrap();
     for (name, value) in [
         ("STORY_CARACAL", binary().to_owned()),
         ("STORY_CA", authority.file.to_str().unwrap().to_owned()),
         ("STORY_STS", stack.sts.clone()),
         ("STORY_GATEWAY", stack.gateway.clone()),
-        (
-            "STORY_ZONE",
-            applied["zone"]["id"].as_str().unwrap().to_owned(),
-        ),
+        ("STORY_ZONE", zone.to_owned()),
         ("STORY_ANTON_ID", application("anton", "id")),
         ("STORY_ANTON_SECRET", application("anton", "client_secret")),
         ("STORY_BERTA_ID", application("berta", "id")),
@@ -80,14 +74,27 @@ async fn an_agent_in_typescript() {
     ] {
         told.push((name.to_owned(), value));
     }
-    let output =
-        tokio::task::spawn_blocking(move || node_tests("sdk/typescript", "test:story", &told))
-            .await
-            .unwrap()
-            .ok();
-    assert!(output.stdout.contains("# fail 0"), "{}", output.stdout);
-    assert!(output.stdout.contains("# skipped 0"), "{}", output.stdout);
+    let output = tokio::task::spawn_blocking(move || tests(&told)).await;
     for seen in upstream.seen() {
         assert!(!seen.headers.contains_key("dpop"), "{seen:?}");
     }
+    output.unwrap().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_in_typescript() {
+    let output = tell(|told| node_tests("sdk/typescript", "test:story", told)).await;
+    assert!(output.stdout.contains("# fail 0"), "{}", output.stdout);
+    assert!(output.stdout.contains("# skipped 0"), "{}", output.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_in_go() {
+    let output = tell(|told| go_tests("sdk/go", told)).await;
+    assert!(
+        output.stdout.contains("--- PASS: TestAPersonApproves"),
+        "{}",
+        output.stdout
+    );
+    assert!(!output.stdout.contains("--- SKIP"), "{}", output.stdout);
 }
