@@ -5,6 +5,7 @@ mod apply;
 mod approval;
 mod explain;
 mod fields;
+mod issuer;
 mod policy;
 mod provider;
 mod resource;
@@ -23,6 +24,7 @@ pub(crate) use apply::{
 pub(crate) use approval::approval_view;
 pub(crate) use explain::{decision_view, event_explanation, event_proof, explain_request};
 pub(crate) use fields::Fields;
+pub(crate) use issuer::{issuer_body, issuer_spec, issuer_view};
 pub(crate) use policy::{bundle_policies, bundle_view, policy_body, policy_sources};
 pub(crate) use provider::{provider_entry, provider_spec, provider_view};
 pub(crate) use resource::{resource_body, resource_spec, resource_view};

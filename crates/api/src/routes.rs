@@ -12,6 +12,7 @@ mod explain;
 mod feed;
 mod freeze;
 mod instance;
+mod issuers;
 mod keys;
 mod logs;
 mod master_key;
@@ -62,6 +63,9 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
             providers::update,
             providers::delete
         ))
+        .routes(routes!(issuers::list, issuers::create))
+        .routes(routes!(issuers::get, issuers::update, issuers::delete))
+        .routes(routes!(issuers::subject))
         .routes(routes!(policies::list))
         .routes(routes!(policies::get))
         .routes(routes!(bundles::list, bundles::store))

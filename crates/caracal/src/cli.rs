@@ -13,9 +13,9 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use audit::{AuditCommand, EventFilter, VerifyArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
-    ApplicationCommand, ApprovalCommand, DelegationCommand, KeyCommand, ListArgs, OpenSessionArgs,
-    PolicyCommand, ProviderCommand, ResourceCommand, RevocationCommand, SessionCommand,
-    TokenCommand, ZoneCommand,
+    ApplicationAuth, ApplicationCommand, ApprovalCommand, DelegationCommand, IssuerCommand,
+    KeyCommand, ListArgs, NewIssuer, OpenSessionArgs, PolicyCommand, ProviderCommand,
+    ResourceCommand, RevocationCommand, SessionCommand, TokenCommand, ZoneCommand,
 };
 pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, RestartArgs, ServeArgs, StatusArgs, UpArgs};
 pub(crate) use zone_file::{ApplyArgs, DiffArgs};
@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Resources: protected APIs, tools and services
     #[command(subcommand)]
     Resource(ResourceCommand),
+    /// Outside issuers: whose tokens prove workloads or people
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
     /// Providers: where real credentials come from
     #[command(subcommand)]
     Provider(ProviderCommand),

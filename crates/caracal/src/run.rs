@@ -64,6 +64,7 @@ async fn manage(
         Command::Export => client::export(&api, &zone, json).await,
         Command::App(command) => client::applications(&api, &zone, command, json).await,
         Command::Resource(command) => client::resources(&api, &zone, command, json).await,
+        Command::Issuer(command) => client::issuers(&api, &zone, command, json).await,
         Command::Provider(command) => {
             client::providers(&api, &zone, command, environment, json).await
         }

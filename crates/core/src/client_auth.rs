@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::WorkloadRule;
+
 /// How an application proves to be itself at the STS.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +17,16 @@ pub enum ClientAuth {
         /// Its public keys as a JWK set (RFC 7517).
         jwks: Value,
     },
+    /// The same with keys that it publishes.
+    PublishedKeyJwt {
+        /// Where its JWK set is.
+        jwks_uri: String,
+        /// It may be at a loopback or private address, within what the instance allows.
+        #[serde(default)]
+        allow_private: bool,
+    },
+    /// By tokens of an outside issuer. It has no secret and no key.
+    Workload(WorkloadRule),
 }
 
 impl ClientAuth {

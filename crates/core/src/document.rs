@@ -35,6 +35,8 @@ pub enum Kind {
     Budget,
     /// An [`crate::Approval`].
     Approval,
+    /// An [`crate::Issuer`].
+    Issuer,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Self::Delegation => "delegation",
             Self::Budget => "budget",
             Self::Approval => "approval",
+            Self::Issuer => "issuer",
         }
     }
 
@@ -73,6 +76,7 @@ impl Kind {
             Self::Delegation,
             Self::Budget,
             Self::Approval,
+            Self::Issuer,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -34,6 +34,12 @@ pub enum EventType {
     ProviderUpdated,
     #[serde(rename = "provider.deleted")]
     ProviderDeleted,
+    #[serde(rename = "issuer.registered")]
+    IssuerRegistered,
+    #[serde(rename = "issuer.updated")]
+    IssuerUpdated,
+    #[serde(rename = "issuer.deleted")]
+    IssuerDeleted,
     #[serde(rename = "bundle.stored")]
     BundleStored,
     #[serde(rename = "bundle.forgotten")]
@@ -142,6 +148,8 @@ pub enum EventType {
     ApprovalRejected,
     #[serde(rename = "approval.expired")]
     ApprovalExpired,
+    #[serde(rename = "approval.denied")]
+    ApprovalDenied,
     #[serde(rename = "approval.consumed")]
     ApprovalConsumed,
     #[serde(rename = "approval.released")]
@@ -164,6 +172,9 @@ impl EventType {
             Self::ProviderConnected => "provider.connected",
             Self::ProviderUpdated => "provider.updated",
             Self::ProviderDeleted => "provider.deleted",
+            Self::IssuerRegistered => "issuer.registered",
+            Self::IssuerUpdated => "issuer.updated",
+            Self::IssuerDeleted => "issuer.deleted",
             Self::BundleStored => "bundle.stored",
             Self::BundleForgotten => "bundle.forgotten",
             Self::PolicyActivated => "policy.activated",
@@ -218,6 +229,7 @@ impl EventType {
             Self::ApprovalApproved => "approval.approved",
             Self::ApprovalRejected => "approval.rejected",
             Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalDenied => "approval.denied",
             Self::ApprovalConsumed => "approval.consumed",
             Self::ApprovalReleased => "approval.released",
             Self::ApprovalForgotten => "approval.forgotten",

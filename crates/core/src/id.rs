@@ -115,6 +115,8 @@ ids! {
     DelegationId = "dlg",
     /// One immutable leaf of a log.
     EventId = "evt",
+    /// Somebody whose tokens are believed.
+    IssuerId = "iss",
     /// A key of a zone.
     KeyId = "key",
     /// A tree of events.

@@ -8,6 +8,7 @@ mod approval;
 mod authority;
 mod budget;
 mod bundle;
+mod claim_pattern;
 mod client_address;
 mod client_auth;
 mod delegation;
@@ -17,8 +18,10 @@ mod exact_call;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod hidden_characters;
 mod id;
 mod injection;
+mod issuer;
 mod mandate;
 mod name;
 mod operation;
@@ -35,6 +38,7 @@ mod secret;
 mod session;
 mod trace_id;
 mod upstream_protocol;
+mod workload_rule;
 mod zone;
 
 pub use application::{Application, ClientSecret, MAX_LABELS, MAX_SECRETS};
@@ -42,18 +46,24 @@ pub use approval::{Approval, ApprovalStatus, ApprovalSubject, Approver};
 pub use authority::{Authority, MAX_AUTHORITY_RESOURCES, MAX_AUTHORITY_SCOPES};
 pub use budget::{Budget, BudgetAnchor};
 pub use bundle::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
+pub use claim_pattern::{ClaimPattern, ClaimPatternError, MAX_CLAIM_PATTERN_BYTES};
 pub use client_address::ClientAddress;
 pub use client_auth::ClientAuth;
 pub use delegation::{Delegation, DelegationStatus, Receiver};
 pub use document::{Document, Kind, Version};
 pub use event::{Decision, Event, EventType, OperationRef};
 pub use exact_call::{AuthorizationDetail, ExactCall};
+pub use hidden_characters::has_hidden_characters;
 pub use id::{
     ApplicationId, ApprovalId, BackupId, BundleId, ClientSecretId, CommitId, DelegationId, EventId,
-    KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId,
+    IssuerId, KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId,
     RevocationId, SessionId, SubjectId, ZoneId,
 };
 pub use injection::Injection;
+pub use issuer::{
+    DEFAULT_TOKEN_AGE_SECONDS, Issuer, MAX_AUDIENCES, MAX_ISSUERS, MAX_TOKEN_AGE_SECONDS,
+    OUTSIDE_ALGORITHMS, PublishedKeys, trust_domain_of,
+};
 pub use mandate::{ActorClaim, Confirmation, MandateClaims};
 pub use name::{Label, Name, NameError};
 pub use operation::{Operation, OperationConflict, OperationTable};
@@ -70,4 +80,5 @@ pub use secret::Secret;
 pub use session::{Session, SessionStatus, SuspendedBy};
 pub use trace_id::{TraceId, TraceIdError};
 pub use upstream_protocol::UpstreamProtocol;
+pub use workload_rule::{MAX_RULE_CLAIMS, WorkloadRule, WorkloadRuleError};
 pub use zone::{LogKey, MandateKey, MasterKeyRecord, Zone};

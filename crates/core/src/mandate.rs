@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Anchor, ApplicationId, ApprovalId, AuthorizationDetail, DelegationId, MandateId, ScopeSet,
-    SessionId, ZoneId,
+    SessionId, SubjectId, ZoneId,
 };
 
 /// The key that a mandate is bound to (RFC 7800). A confirmation of another kind cannot be
@@ -77,6 +77,11 @@ pub struct ActorClaim {
 }
 
 impl MandateClaims {
+    /// The Subject that it is for; none when it is the application's own.
+    pub fn subject(&self) -> Option<SubjectId> {
+        self.sub.parse().ok()
+    }
+
     /// True for a session mandate: its only audience is the issuer, and no resource takes it.
     pub fn is_of_session(&self) -> bool {
         matches!(self.aud.as_slice(), [only] if *only == self.iss)

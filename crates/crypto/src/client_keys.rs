@@ -11,6 +11,8 @@ use crate::public_jwk::{has_private_part, normalize, parse_algorithm};
 
 /// How many keys a client may have: the one that signs, and those that come and go.
 pub const MAX_CLIENT_KEYS: usize = 8;
+/// How many keys are read of a set that somebody publishes.
+pub const MAX_PUBLISHED_KEYS: usize = 64;
 /// The longest `kid`, in bytes.
 const MAX_KID_BYTES: usize = 256;
 
@@ -65,6 +67,37 @@ impl ClientKeys {
         Ok(Self(read))
     }
 
+    /// Reads the JWK set that somebody publishes. Keys for other things, such as encryption, are
+    /// left out; beyond [`MAX_PUBLISHED_KEYS`] nothing is read.
+    ///
+    /// # Errors
+    /// `Malformed` when it is no set or has none of our keys; `PrivateKey` when its owner gives one
+    /// away.
+    pub fn parse_published(json: &[u8]) -> Result<Self, ClientKeysError> {
+        let set: Value = serde_json::from_slice(json).map_err(|_| ClientKeysError::Malformed)?;
+        let keys = set.get("keys").and_then(Value::as_array);
+        let keys = keys.ok_or(ClientKeysError::Malformed)?;
+        let mut read = Vec::new();
+        for value in keys.iter().take(MAX_PUBLISHED_KEYS) {
+            match ClientKey::read_published(value) {
+                Ok(key) => read.push(key),
+                Err(ClientKeysError::PrivateKey) => return Err(ClientKeysError::PrivateKey),
+                Err(_) => {}
+            }
+        }
+        if read.is_empty() {
+            return Err(ClientKeysError::Malformed);
+        }
+        Ok(Self(read))
+    }
+
+    /// True when a token with this `kid` may be signed with one of them.
+    pub(crate) fn knows(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
+        let fits =
+            |key: &ClientKey| (kid.is_none() || key.kid.as_deref() == kid) && key.is_for(algorithm);
+        self.0.iter().any(fits)
+    }
+
     /// The set in its one spelling, as [`Self::parse`] reads it again.
     pub fn to_json(&self) -> Value {
         let keys: Vec<_> = self.0.iter().map(ClientKey::to_json).collect();
@@ -85,11 +118,21 @@ impl ClientKeys {
 
 impl ClientKey {
     fn read(value: &Value) -> Result<Self, ClientKeysError> {
+        Self::read_for(value, &["sig"])
+    }
+
+    /// SPIFFE has a word of its own for keys of JWT-SVIDs.
+    fn read_published(value: &Value) -> Result<Self, ClientKeysError> {
+        Self::read_for(value, &["sig", "jwt-svid"])
+    }
+
+    fn read_for(value: &Value, uses: &[&str]) -> Result<Self, ClientKeysError> {
         let jwk = value.as_object().ok_or(ClientKeysError::Malformed)?;
         if has_private_part(jwk) {
             return Err(ClientKeysError::PrivateKey);
         }
-        if jwk.get("use").is_some_and(|word| word != "sig") {
+        let is_one = |word: &Value| word.as_str().is_some_and(|word| uses.contains(&word));
+        if jwk.get("use").is_some_and(|word| !is_one(word)) {
             return Err(ClientKeysError::WrongUse);
         }
         let text = |member: &str, error| match jwk.get(member) {
@@ -142,6 +185,42 @@ impl ClientKey {
 mod tests {
     use super::*;
     use crate::DpopSigner;
+
+    #[test]
+    fn of_a_published_set_only_what_signs_is_read() {
+        let jwks = json!({ "keys": [
+            key(&json!({ "kid": "a", "use": "enc" })),
+            key(&json!({ "kid": "b", "use": "jwt-svid" })),
+            { "kty": "EC", "crv": "P-521", "kid": "c", "x": "AA", "y": "AA" },
+            key(&json!({ "kid": "d", "alg": "ES256" })),
+        ] });
+        let keys = ClientKeys::parse_published(jwks.to_string().as_bytes()).unwrap();
+        for (kid, known) in [("a", false), ("b", true), ("c", false), ("d", true)] {
+            assert_eq!(keys.knows(Some(kid), Algorithm::ES256), known, "{kid}");
+            assert_eq!(
+                keys.find(Some(kid), Algorithm::ES256).is_some(),
+                known,
+                "{kid}"
+            );
+        }
+        // Of several keys a token must name one.
+        assert!(keys.find(None, Algorithm::ES256).is_none());
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            "{\"keys\":{}}",
+            "{\"keys\":[]}",
+            "{\"keys\":[1]}",
+            "<html>",
+        ] {
+            let read = ClientKeys::parse_published(bad.as_bytes());
+            assert_eq!(read, Err(ClientKeysError::Malformed), "{bad}");
+        }
+        let private = json!({ "keys": [key(&json!({ "d": "AA" }))] }).to_string();
+        let read = ClientKeys::parse_published(private.as_bytes());
+        assert_eq!(read, Err(ClientKeysError::PrivateKey));
+    }
 
     fn key(members: &Value) -> Value {
         let mut jwk = DpopSigner::generate().unwrap().jwk().clone();

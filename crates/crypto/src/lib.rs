@@ -34,7 +34,7 @@ mod unique_json;
 mod unverified_mandate;
 mod verified_mandate;
 
-pub use client_keys::{ClientKeys, ClientKeysError, MAX_CLIENT_KEYS};
+pub use client_keys::{ClientKeys, ClientKeysError, MAX_CLIENT_KEYS, MAX_PUBLISHED_KEYS};
 pub use credential::Credential;
 pub use digest::{constant_time_eq, hex, keyed_digest, sha256, sha256_parts};
 pub use dpop_proof::{

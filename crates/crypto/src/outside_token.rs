@@ -1,12 +1,13 @@
-//! Tokens that somebody else has signed (RFC 7519): assertions of clients.
+//! Tokens that somebody else has signed (RFC 7519): assertions of clients, and what outside issuers
+//! say about workloads and people.
 
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::numeric_date::second;
-use crate::public_jwk::parse_algorithm;
+use crate::public_jwk::{algorithm_name, parse_algorithm};
 use crate::{ClientKeys, base64url, sha256_parts, unique_json};
 
 /// The longest token that is read, in bytes.
@@ -14,7 +15,7 @@ pub const MAX_OUTSIDE_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest `jti`, in bytes.
 const MAX_JTI_BYTES: usize = 256;
 /// The types that a token may have. Others are tokens for something else (RFC 8725, 3.11).
-const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
+const TYPES: [&str; 3] = ["jwt", "jose", "client-authentication+jwt"];
 
 /// Why a text is no acceptable token. It quotes nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -46,8 +47,10 @@ struct JoseHeader {
 }
 
 #[derive(Deserialize)]
-struct Subject {
+struct Hints {
     sub: String,
+    iss: Option<String>,
+    aud: Option<OneOrMany>,
 }
 
 /// A text of the form of a signed token. **Nothing it says is checked.**
@@ -57,6 +60,8 @@ pub struct UnverifiedToken<'t> {
     algorithm: Algorithm,
     kid: Option<String>,
     sub: String,
+    iss: Option<String>,
+    aud: Vec<String>,
 }
 
 impl<'t> UnverifiedToken<'t> {
@@ -84,18 +89,40 @@ impl<'t> UnverifiedToken<'t> {
         {
             return Err(TokenError::WrongType);
         }
-        let Subject { sub } = read(claims)?;
+        let Hints { sub, iss, aud } = read(claims)?;
         Ok(Self {
             text,
             algorithm: parse_algorithm(&header.alg).ok_or(TokenError::WrongAlgorithm)?,
             kid: header.kid,
             sub,
+            iss,
+            aud: aud.map(OneOrMany::into_vec).unwrap_or_default(),
         })
     }
 
     /// Whom it names. Unchecked.
     pub fn subject(&self) -> &str {
         &self.sub
+    }
+
+    /// Who is said to have made it. Unchecked.
+    pub fn issuer(&self) -> Option<&str> {
+        self.iss.as_deref()
+    }
+
+    /// Whom it is said to be for. Unchecked.
+    pub fn audiences(&self) -> &[String] {
+        &self.aud
+    }
+
+    /// The algorithm that it is said to be signed with. Unchecked.
+    pub fn algorithm(&self) -> &'static str {
+        algorithm_name(self.algorithm)
+    }
+
+    /// True when one of these keys may be the one that it names.
+    pub fn may_be_signed_by(&self, keys: &ClientKeys) -> bool {
+        keys.knows(self.kid.as_deref(), self.algorithm)
     }
 
     /// Checks the signature with one of these keys.
@@ -118,15 +145,18 @@ impl<'t> UnverifiedToken<'t> {
         if claims.jti.as_ref().is_some_and(|jti| !is_jti(jti)) {
             return Err(TokenError::Malformed);
         }
+        let mut parts = self.text.split('.');
+        let all = parts.nth(1).ok_or(TokenError::Malformed)?;
+        // The signature, which can be written in several ways, is no part of the name.
+        let signed = self.text.rsplit_once('.').map_or("", |(signed, _)| signed);
         Ok(OutsideToken {
-            aud: match claims.aud {
-                OneOrMany::One(one) => vec![one],
-                OneOrMany::Many(many) => many,
-            },
+            all: read(all)?,
+            digest: sha256_parts(&[signed.as_bytes()]),
+            aud: claims.aud.into_vec(),
             exp: time(claims.exp)?,
             iat: claims.iat.map(time).transpose()?,
             nbf: claims.nbf.map(time).transpose()?,
-            iss: claims.iss,
+            iss: claims.iss.unwrap_or_default(),
             sub: claims.sub,
             jti: claims.jti,
         })
@@ -135,7 +165,7 @@ impl<'t> UnverifiedToken<'t> {
 
 #[derive(Deserialize)]
 struct Claims {
-    iss: String,
+    iss: Option<String>,
     sub: String,
     aud: OneOrMany,
     exp: Number,
@@ -151,6 +181,15 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
 /// A token whose signature was checked by [`UnverifiedToken::verify`], the only way to get one.
 /// Whether it is for us, from whom we think, and alive, is still to be asked.
 #[derive(Debug, Clone)]
@@ -162,10 +201,22 @@ pub struct OutsideToken {
     iat: Option<i64>,
     nbf: Option<i64>,
     jti: Option<String>,
+    all: Map<String, Value>,
+    digest: [u8; 32],
 }
 
 impl OutsideToken {
-    /// Who made it.
+    /// All that it says.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.all
+    }
+
+    /// Names it among all tokens: a digest of what is signed.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Who made it; empty where it does not say, as those of SPIFFE need not.
     pub fn iss(&self) -> &str {
         &self.iss
     }

@@ -27,6 +27,17 @@ pub(crate) fn parse_algorithm(name: &str) -> Option<Algorithm> {
     }
 }
 
+/// The name of one of these algorithms.
+pub(crate) fn algorithm_name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => "ES256",
+        Algorithm::EdDSA => "EdDSA",
+        Algorithm::RS256 => "RS256",
+        Algorithm::PS256 => "PS256",
+        _ => "",
+    }
+}
+
 /// True when a JWK has a part that nobody but its owner may know.
 pub(crate) fn has_private_part(jwk: &Map<String, Value>) -> bool {
     PRIVATE.iter().any(|member| jwk.contains_key(*member))

@@ -19,6 +19,9 @@ pub struct Applied {
     pub name: Name,
     /// The applications that the file names.
     pub applications: Vec<AppliedObject>,
+    /// The outside issuers that the file names.
+    #[serde(default)]
+    pub issuers: Vec<AppliedObject>,
     /// The resources that the file names.
     pub resources: Vec<AppliedObject>,
     /// The providers that the file names.
@@ -117,6 +120,9 @@ impl Engine {
             });
         }
         let mut plan = Plan::new(self, admin, view);
+        for issuer in &spec.issuers {
+            plan.put_issuer(issuer)?;
+        }
         for application in &spec.applications {
             plan.put_application(application)?;
         }
@@ -187,6 +193,11 @@ impl Engine {
                 )
             })
             .collect();
+        let issuers = spec.issuers.iter().map(|wanted| {
+            let found = plan.issuers().find(wanted.name.as_str());
+            id(found.map(|held| held.value.id.to_string()), &wanted.name)
+        });
+        let issuers = issuers.collect();
         let mut finished = plan.finish()?;
         for application in &mut applications {
             let secret = finished.secrets.remove(&application.name);
@@ -196,6 +207,7 @@ impl Engine {
             zone: view.zone.value.id,
             name: view.zone.value.name.clone(),
             applications,
+            issuers,
             resources,
             providers,
             policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
@@ -231,6 +243,11 @@ fn base_of(view: &ZoneView) -> String {
             view.providers
                 .iter()
                 .map(|held| (held.value.id.uuid(), held.version)),
+        )
+        .chain(
+            view.issuers
+                .iter()
+                .map(|held| (held.value.id.uuid(), held.version)),
         );
     for (id, version) in objects {
         text.push_str(&format!("\n{id} {version}"));
@@ -263,6 +280,11 @@ fn prune(plan: &mut Plan<'_>, view: &ZoneView, spec: &ZoneSpec) {
             plan.delete_resource(held);
         }
     }
+    for held in view.issuers.iter() {
+        if !spec.issuers.iter().any(|i| i.name == held.value.name) {
+            plan.delete_issuer(held);
+        }
+    }
     for held in view.providers.iter() {
         if !spec.providers.iter().any(|p| p.name == held.value.name) {
             plan.delete_provider(held);
@@ -287,6 +309,7 @@ fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
         "applications",
         spec.applications.iter().map(|a| &a.name).collect(),
     );
+    check("issuers", spec.issuers.iter().map(|i| &i.name).collect());
     check(
         "resources",
         spec.resources.iter().map(|r| &r.name).collect(),

@@ -3,6 +3,7 @@
 //! An approval is for one request of one asker, which its digest names. It can be used once: its
 //! use is a commit of its own, before the event of what it allows.
 
+mod as_subject;
 mod ask;
 mod call;
 mod consume;

@@ -1,22 +1,27 @@
-//! Applications that prove themselves with assertions of their own key (RFC 7523, `private_key_jwt`).
+//! Applications that prove themselves with assertions (RFC 7523): of their own key
+//! (`private_key_jwt`), or of an outside issuer, see [`crate::workload`].
 //!
-//! An assertion is good once, for a few minutes, and for this server alone. What was used is
+//! An assertion of an own key is good once, for a few minutes, and for this server alone. What was used is
 //! remembered in memory, so one that was made before the server started is refused.
+
+use std::sync::Arc;
 
 use caracal_core::{ApplicationId, ClientAuth, ZoneId};
 use caracal_crypto::{ClientKeys, OutsideToken, TokenError, UnverifiedToken};
 use jiff::Timestamp;
 
 use crate::authenticate::Client;
+use crate::outside_keys::KeyPlace;
 use crate::proof::{SeenProofs, Unseen};
-use crate::{AuthenticatedClient, Engine, IssueError};
+use crate::view::ZoneView;
+use crate::{AuthenticatedClient, Engine, IssueError, OutsideTokenError};
 
 /// How long an assertion is good at most after it was made, whatever its `exp` says, in seconds.
 const MAX_ASSERTION_SECONDS: i64 = 600;
 /// How far the client's clock may be from ours, to either side, in seconds.
-const LEEWAY_SECONDS: i64 = 60;
+pub(crate) const LEEWAY_SECONDS: i64 = 60;
 /// Assertions are forgotten by the minute in which they end.
-const EPOCH_SECONDS: i64 = 60;
+pub(crate) const EPOCH_SECONDS: i64 = 60;
 /// How many assertions are remembered that end in the same minute; each takes about 80 bytes.
 const MAX_SEEN: u32 = 60_000;
 /// How many of them one application may have.
@@ -68,6 +73,21 @@ pub enum AssertionError {
     /// There is no room to remember it.
     #[error("too many client assertions in the last minutes: a session mandate saves them")]
     NoRoom,
+    /// The keys that the client publishes cannot be fetched.
+    #[error("the keys of the client cannot be fetched: try again, and look into the server's log")]
+    KeysUnavailable,
+    /// The token of an outside issuer is not believed.
+    #[error("the client assertion: {0}")]
+    Outside(OutsideTokenError),
+    /// Neither the request nor the token tells which zone it is for.
+    #[error("name the `client_id`, or have the token made for the zone's issuer as its `aud`")]
+    Unaddressed,
+    /// The token is good, and no application is known by it.
+    #[error("the conditions of no application hold for this token")]
+    NoApplication,
+    /// Several applications are known by it.
+    #[error("the conditions of several applications hold for this token: name the `client_id`")]
+    Ambiguous,
 }
 
 impl AssertionError {
@@ -85,6 +105,23 @@ impl AssertionError {
             Self::Replayed => "replayed",
             Self::BeforeStart => "before_start",
             Self::NoRoom => "no_room",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::Outside(error) => error.as_str(),
+            Self::Unaddressed => "unaddressed",
+            Self::NoApplication => "no_application",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+impl From<OutsideTokenError> for AssertionError {
+    fn from(error: OutsideTokenError) -> Self {
+        match error {
+            // What cannot be read, and what no key has signed, is the same for every client.
+            OutsideTokenError::Token(error) => Self::Token(error),
+            OutsideTokenError::NoRoom => Self::NoRoom,
+            OutsideTokenError::KeysUnavailable => Self::KeysUnavailable,
+            error => Self::Outside(error),
         }
     }
 }
@@ -93,6 +130,7 @@ impl From<AssertionError> for IssueError {
     fn from(error: AssertionError) -> Self {
         match error {
             AssertionError::NoRoom => Self::SlowDown(error.to_string()),
+            AssertionError::KeysUnavailable => Self::Unavailable(error.to_string()),
             error => Self::InvalidAssertion(error),
         }
     }
@@ -100,8 +138,8 @@ impl From<AssertionError> for IssueError {
 
 /// What the engine remembers of assertions.
 pub(crate) struct Assertions {
-    seen: SeenProofs,
-    since: Timestamp,
+    pub(crate) seen: SeenProofs,
+    pub(crate) since: Timestamp,
 }
 
 impl Assertions {
@@ -125,31 +163,83 @@ impl ClientAssertion {
 
 impl Engine {
     /// Checks an assertion and takes note that it was used.
-    pub(crate) fn prove_client(
+    pub(crate) async fn prove_client(
         &self,
         presented: &ClientAssertion,
     ) -> Result<ProvenClient, AssertionError> {
-        let proven = self.check_assertion(presented);
+        let proven = self.check_assertion(presented).await;
         let result = proven.as_ref().map_or_else(|e| e.as_str(), |_| "accepted");
         metrics::counter!("caracal_client_assertions_total", "result" => result).increment(1);
         proven
     }
 
-    fn check_assertion(&self, presented: &ClientAssertion) -> Result<ProvenClient, AssertionError> {
+    async fn check_assertion(
+        &self,
+        presented: &ClientAssertion,
+    ) -> Result<ProvenClient, AssertionError> {
         let unverified = UnverifiedToken::parse(&presented.text)?;
         let client_id = presented.client_id.as_deref();
+        let is_named = client_id.is_some();
         let client_id = client_id.unwrap_or_else(|| unverified.subject());
         let unknown = AssertionError::Token(TokenError::BadSignature);
-        let (id, handle, view) = self.find_client(client_id).ok_or(unknown)?;
-        let application = view.applications.find_by_id(id.uuid()).ok_or(unknown)?;
-        let ClientAuth::PrivateKeyJwt { jwks } = &application.value.auth else {
-            return Err(unknown);
+        let Some((id, handle, view)) = self.find_client(client_id) else {
+            if is_named || client_id.parse::<ApplicationId>().is_ok() {
+                return Err(unknown);
+            }
+            // It is no application's own, so its `sub` is what somebody else calls one.
+            let handle = self.zone_of_audience(&unverified);
+            let handle = handle.ok_or(AssertionError::Unaddressed)?;
+            let application = self.prove_workload(&handle, &unverified, None).await?;
+            return Ok(ProvenClient {
+                zone: handle.id,
+                application,
+            });
         };
-        let keys = ClientKeys::parse(jwks).map_err(|_| unknown)?;
-        let token = unverified.verify(&keys)?;
+        let application = view.applications.find_by_id(id.uuid()).ok_or(unknown)?;
+        let keys = match &application.value.auth {
+            ClientAuth::Secret => return Err(unknown),
+            ClientAuth::PrivateKeyJwt { jwks } => {
+                Arc::new(ClientKeys::parse(jwks).map_err(|_| unknown)?)
+            }
+            ClientAuth::PublishedKeyJwt {
+                jwks_uri,
+                allow_private,
+            } => {
+                let place = KeyPlace::at_uri(handle.id, jwks_uri, *allow_private);
+                let keys = self.keys_at(&place, &unverified).await;
+                keys.map_err(|_| AssertionError::KeysUnavailable)?
+            }
+            ClientAuth::Workload(_) => {
+                let application = self.prove_workload(&handle, &unverified, Some(id)).await?;
+                return Ok(ProvenClient {
+                    zone: handle.id,
+                    application,
+                });
+            }
+        };
+        self.check_own_assertion(&view, client_id, &unverified, &keys)?;
+        Ok(ProvenClient {
+            zone: handle.id,
+            application: id,
+        })
+    }
+
+    /// Checks what a client has signed with its own key, and takes note that it was used.
+    fn check_own_assertion(
+        &self,
+        view: &ZoneView,
+        client_id: &str,
+        unverified: &UnverifiedToken<'_>,
+        keys: &ClientKeys,
+    ) -> Result<(), AssertionError> {
+        let token = unverified.verify(keys)?;
+        if token.iss().is_empty() {
+            return Err(TokenError::Malformed.into());
+        }
         if token.iss() != client_id || token.sub() != client_id {
             return Err(AssertionError::OtherClient);
         }
+        let id: ApplicationId = client_id.parse().map_err(|_| AssertionError::OtherClient)?;
         if !self.is_for_us(&token, &view.zone.value.issuer) {
             return Err(AssertionError::Audience);
         }
@@ -162,21 +252,19 @@ impl Engine {
             .map_err(|unseen| match unseen {
                 Unseen::Before => AssertionError::Replayed,
                 Unseen::OwnShare | Unseen::Full => AssertionError::NoRoom,
-            })?;
-        Ok(ProvenClient {
-            zone: handle.id,
-            application: id,
-        })
+            })
     }
 
     /// True when a token is for this server and nobody else, who could show it here.
     fn is_for_us(&self, token: &OutsideToken, issuer: &str) -> bool {
-        let sts = &self.config().sts_url;
-        let is_ours = |aud: &String| {
-            let path = aud.strip_prefix(sts.as_str());
-            aud == issuer || matches!(path, Some("/oauth/2/token" | "/oauth/token"))
-        };
+        let is_ours = |aud: &String| self.is_our_name(aud, issuer);
         !token.aud().is_empty() && token.aud().iter().all(is_ours)
+    }
+
+    /// True for the zone's issuer and for the token endpoint.
+    pub(crate) fn is_our_name(&self, aud: &str, issuer: &str) -> bool {
+        let path = aud.strip_prefix(self.config().sts_url.as_str());
+        aud == issuer || matches!(path, Some("/oauth/2/token" | "/oauth/token"))
     }
 
     /// When an assertion stops being accepted, in seconds since the epoch.

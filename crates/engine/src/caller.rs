@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use caracal_core::{
     Anchor, Application, ApplicationId, Decision, Event, EventType, MandateClaims, RefusalCode,
-    Role, RoleScope, Session, SessionId, ZoneId,
+    Role, RoleScope, Session, SessionId, SubjectId, ZoneId,
 };
 
 use crate::chain::Chain;
@@ -41,6 +41,8 @@ pub(crate) struct Caller {
     pub(crate) key: Option<String>,
     /// The operator in the application's place, whom no key binds.
     pub(crate) operator: Option<String>,
+    /// The Subject that this request has proved to be for.
+    pub(crate) subject: Option<SubjectId>,
 }
 
 impl Engine {
@@ -56,7 +58,7 @@ impl Engine {
                 .authenticate_client(presented)
                 .map_err(|_| IssueError::InvalidClient)?,
             CallerCredentials::Assertion(presented) => {
-                self.proven_client(&self.prove_client(presented)?)?
+                self.proven_client(&self.prove_client(presented).await?)?
             }
             CallerCredentials::Proven(proven) => self.proven_client(proven)?,
             CallerCredentials::Session(text) => {
@@ -77,6 +79,7 @@ impl Engine {
             generation: None,
             key,
             operator: None,
+            subject: None,
         })
     }
 
@@ -116,6 +119,7 @@ impl Engine {
             generation: claims.generation,
             key,
             operator: None,
+            subject: None,
         };
         Ok((caller, opened))
     }
@@ -132,7 +136,7 @@ impl Engine {
     ) -> Result<(AuthenticatedClient, CallerCredentials), IssueError> {
         let caller = match &presented {
             CallerCredentials::Assertion(assertion) => {
-                let proven = self.prove_client(assertion)?;
+                let proven = self.prove_client(assertion).await?;
                 return Ok(((&proven).into(), CallerCredentials::Proven(proven)));
             }
             CallerCredentials::Session(text) => self.authenticate_session(text, None).await?.0,
@@ -169,6 +173,7 @@ impl Engine {
             generation: None,
             key: None,
             operator: Some(admin.operator.label().to_owned()),
+            subject: None,
         })
     }
 
@@ -184,7 +189,7 @@ impl Engine {
             return Err(error);
         }
         event.decision = Some(Decision::Deny);
-        event.reason = Some(error.code().to_owned());
+        event.reason = Some(error.reason().to_owned());
         let recorded = self.record(&caller.handle, &event).await;
         recorded
             .map_err(|e| IssueError::Unavailable(format!("the ledger cannot be written: {e}")))?;

@@ -27,6 +27,7 @@ impl Chain {
         ]);
         anchors.extend(&claims.anc);
         anchors.extend(claims.dlg.iter().copied().map(Anchor::Delegation));
+        anchors.extend(claims.subject().map(Anchor::Subject));
         Self {
             anchors,
             session: claims.sid,

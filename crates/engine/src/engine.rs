@@ -49,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) verified: moka::sync::Cache<[u8; 32], KnownMandate>,
     pub(crate) proofs: Proofs,
     pub(crate) assertions: Assertions,
+    pub(crate) outside_keys: crate::outside_keys::OutsideKeys,
     /// Events that nobody waits for, until the next few go to the ledger together.
     pub(crate) later: std::sync::Mutex<Vec<Entry>>,
     pub(crate) later_turn: tokio::sync::Mutex<()>,

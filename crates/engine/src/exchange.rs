@@ -150,6 +150,7 @@ impl Engine {
             return Ok(AuthorityPath::without_session(
                 Arc::clone(application),
                 claims.sid,
+                claims.subject(),
             ));
         }
         let by = claims.dlg.last().copied();

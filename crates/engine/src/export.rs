@@ -1,6 +1,8 @@
 //! A zone as a file.
 
-use caracal_core::{Application, Name, PolicySource, Provider, Resource, Retention, ZoneId};
+use caracal_core::{
+    Application, Issuer, Name, PolicySource, Provider, Resource, Retention, ZoneId,
+};
 
 use crate::plan::Plan;
 use crate::{Admin, AdminError, Engine};
@@ -12,6 +14,8 @@ pub struct ZoneExport {
     pub name: Name,
     /// The applications, by name.
     pub applications: Vec<Application>,
+    /// The outside issuers, by name.
+    pub issuers: Vec<Issuer>,
     /// The providers, by name.
     pub providers: Vec<Provider>,
     /// The resources, by name.
@@ -34,6 +38,7 @@ impl Engine {
         Ok(ZoneExport {
             name: view.zone.value.name.clone(),
             applications: view.applications.iter().map(|a| a.value.clone()).collect(),
+            issuers: view.issuers.iter().map(|i| i.value.clone()).collect(),
             providers: view.providers.iter().map(|p| p.value.clone()).collect(),
             resources: view.resources.iter().map(|r| r.value.clone()).collect(),
             policies: Plan::new(self, admin, &view).active_policies(),

@@ -148,6 +148,7 @@ pub(crate) fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
         Kind::Delegation => Some(Anchor::Delegation(DelegationId::from_uuid(id))),
         Kind::Zone
         | Kind::Token
+        | Kind::Issuer
         | Kind::Bundle
         | Kind::Revocation
         | Kind::Idempotency

@@ -14,6 +14,7 @@ mod wanted;
 
 use caracal_core::MandateId;
 
+use crate::decide::Asked;
 use crate::questions::{AT_ONCE, MAX_QUESTIONS};
 use crate::{Engine, IssueError};
 
@@ -36,9 +37,22 @@ impl Engine {
     /// # Errors
     /// See [`IssueError`]; nothing was issued.
     pub async fn issue(&self, request: IssueRequest) -> Result<IssuedMandate, IssueError> {
-        let caller = self
+        let mut caller = self
             .authenticate_caller(&request.caller, request.key.as_deref())
             .await?;
+        if let Some(text) = &request.id_token {
+            let proven = self.prove_subject(&caller.handle, caller.application, text);
+            match Box::pin(proven).await {
+                Ok(subject) => caller.subject = Some(subject),
+                Err(error) => {
+                    let asked = Asked::default();
+                    self.record_denial(&caller, &request, &error, asked).await?;
+                    return Err(error);
+                }
+            }
+            // It may have been revoked while its issuer's keys were on their way.
+            caller.view = caller.handle.view();
+        }
         let opened = match &request.subject_token {
             Some(text) => Some(self.open_subject(text).await?),
             None => None,

@@ -4,7 +4,7 @@ use caracal_core::{ApprovalId, ResourceIdentifier, Scope};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{AdminError, AssertionError};
+use crate::{AdminError, AssertionError, SubjectTokenError};
 
 /// Why the STS did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,6 +22,9 @@ pub enum IssueError {
     /// closed, expired or revoked.
     #[error("{0}")]
     InvalidGrant(String),
+    /// An ID token that proves nobody here.
+    #[error(transparent)]
+    InvalidSubject(SubjectTokenError),
     /// A scope that none of the resources declares.
     #[error("{0}")]
     InvalidScope(String),
@@ -114,7 +117,7 @@ impl IssueError {
         match self {
             Self::InvalidClient | Self::InvalidAssertion(_) => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
-            Self::InvalidGrant(_) => "invalid_grant",
+            Self::InvalidGrant(_) | Self::InvalidSubject(_) => "invalid_grant",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidAuthorizationDetails(_) => "invalid_authorization_details",
             Self::InvalidTarget(_) => "invalid_target",
@@ -132,6 +135,14 @@ impl IssueError {
         }
     }
 
+    /// The reason in events: the code, or what exactly is wrong with an ID token.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidSubject(error) => error.as_str(),
+            _ => self.code(),
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
@@ -140,6 +151,7 @@ impl IssueError {
             }
             Self::InvalidRequest(_)
             | Self::InvalidGrant(_)
+            | Self::InvalidSubject(_)
             | Self::InvalidScope(_)
             | Self::InvalidAuthorizationDetails(_)
             | Self::InvalidTarget(_)

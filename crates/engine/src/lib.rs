@@ -35,6 +35,7 @@ mod idempotency;
 mod introspect;
 mod issue;
 mod issue_error;
+mod issuers;
 mod key_care;
 mod keys;
 mod leases;
@@ -48,6 +49,7 @@ mod metrics_page;
 mod narrower;
 mod new_keys;
 mod operator;
+mod outside_keys;
 mod path;
 mod permit;
 mod plan;
@@ -71,12 +73,15 @@ mod sessions;
 mod single_use;
 mod specs;
 mod start;
+mod subject;
 mod sweep;
 mod tokens;
 mod verifier;
 mod verify;
 mod versioned;
 mod view;
+mod vouched;
+mod workload;
 mod zone_handle;
 mod zones;
 
@@ -135,9 +140,11 @@ pub use sessions::{
     DEFAULT_MAX_SESSIONS, DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN,
     MAX_SESSION_LABELS, MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority,
 };
-pub use specs::{ApplicationSpec, ProviderSpec, ResourceSpec, ZoneSpec};
+pub use specs::{ApplicationSpec, IssuerSpec, ProviderSpec, ResourceSpec, ZoneSpec};
 pub use start::StartError;
+pub use subject::{MAX_SUBJECT_BYTES, SubjectTokenError};
 pub use tokens::{CreatedToken, MAX_TOKEN_TTL_SECONDS};
 pub use verifier::{CallDecision, DecideRequest, ServiceProof};
 pub use verify::OpenedMandate;
 pub use versioned::Versioned;
+pub use vouched::OutsideTokenError;

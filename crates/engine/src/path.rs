@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) session: SessionId,
     /// None for the session that a mandate brings along.
     stored: Option<Arc<Stored<Session>>>,
+    /// Whom such a session is for.
+    subject: Option<SubjectId>,
 }
 
 impl Link {
@@ -45,7 +47,8 @@ impl Link {
     }
 
     pub(crate) fn subject(&self) -> Option<SubjectId> {
-        self.stored.as_ref().and_then(|s| s.value.subject)
+        let stored = self.stored.as_ref();
+        stored.map_or(self.subject, |s| s.value.subject)
     }
 
     pub(crate) fn stored(&self) -> Option<&Arc<Stored<Session>>> {
@@ -129,11 +132,13 @@ impl AuthorityPath {
     pub(crate) fn without_session(
         application: Arc<Stored<Application>>,
         session: SessionId,
+        subject: Option<SubjectId>,
     ) -> Self {
         Self {
             root: Link {
                 application,
                 session,
+                subject,
                 stored: None,
             },
             below: Vec::new(),
@@ -149,7 +154,7 @@ impl AuthorityPath {
         version: Version,
         value: Session,
     ) -> Self {
-        let mut path = Self::without_session(application, value.id);
+        let mut path = Self::without_session(application, value.id, None);
         path.root.stored = Some(Arc::new(Stored { version, value }));
         path
     }

@@ -6,6 +6,7 @@
 
 mod applications;
 mod changed;
+mod issuers;
 mod providers;
 mod references;
 mod resources;
@@ -13,8 +14,8 @@ mod resources;
 use std::collections::BTreeMap;
 
 use caracal_core::{
-    Application, Bundle, BundleId, BundleVersion, EventType, Kind, Name, PolicySource, Provider,
-    Resource, Retention, Role, Version, Zone,
+    Application, Bundle, BundleId, BundleVersion, EventType, Issuer, Kind, Name, PolicySource,
+    Provider, Resource, Retention, Role, Version, Zone,
 };
 use caracal_policy::Vocabulary;
 use uuid::Uuid;
@@ -38,6 +39,7 @@ pub(crate) struct Plan<'p> {
     applications: Table<Application>,
     resources: Table<Resource>,
     providers: Table<Provider>,
+    issuers: Table<Issuer>,
     policies: Option<Vec<PolicySource>>,
     retention: Option<Retention>,
     self_approval: bool,
@@ -59,6 +61,7 @@ impl<'p> Plan<'p> {
             applications: view.applications.clone(),
             resources: view.resources.clone(),
             providers: view.providers.clone(),
+            issuers: view.issuers.clone(),
             policies: None,
             retention: view.zone.value.retention,
             self_approval: view.zone.value.self_approval,
@@ -80,6 +83,10 @@ impl<'p> Plan<'p> {
 
     pub(crate) fn providers(&self) -> &Table<Provider> {
         &self.providers
+    }
+
+    pub(crate) fn issuers(&self) -> &Table<Issuer> {
+        &self.issuers
     }
 
     pub(crate) fn delete_application(&mut self, held: &Stored<Application>) {

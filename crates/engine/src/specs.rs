@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use caracal_core::{
     AllowedHost, ClientAuth, Enforcement, Label, MandateSlot, Name, Operation, PolicySource,
-    ProviderKind, Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
+    ProviderKind, PublishedKeys, Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
 };
 
 /// A wanted application.
@@ -16,6 +16,23 @@ pub struct ApplicationSpec {
     pub labels: BTreeSet<Label>,
     /// How it proves to be itself.
     pub auth: ClientAuth,
+}
+
+/// A wanted issuer; the fields are those of [`caracal_core::Issuer`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "documented on the issuer itself")]
+pub struct IssuerSpec {
+    pub name: Name,
+    pub url: String,
+    pub keys: PublishedKeys,
+    /// None: all that are known.
+    pub algorithms: Vec<String>,
+    pub audiences: Vec<String>,
+    pub applications: bool,
+    pub subjects: bool,
+    pub max_age_seconds: u32,
+    pub single_use: bool,
+    pub allow_private: bool,
 }
 
 /// A wanted provider.
@@ -61,6 +78,8 @@ pub struct ResourceSpec {
 pub struct ZoneSpec {
     /// The applications.
     pub applications: Vec<ApplicationSpec>,
+    /// The outside issuers.
+    pub issuers: Vec<IssuerSpec>,
     /// The providers.
     pub providers: Vec<ProviderSpec>,
     /// The resources.

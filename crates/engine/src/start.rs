@@ -65,6 +65,7 @@ impl Engine {
         let engine = Self(Arc::new(Inner {
             proofs: Proofs::new(&config),
             assertions: Assertions::new(clock.now()),
+            outside_keys: crate::outside_keys::OutsideKeys::default(),
             config,
             state,
             evidence,

@@ -15,8 +15,8 @@ mod table;
 use std::sync::Arc;
 
 use caracal_core::{
-    Anchor, ApiToken, Application, BundleVersion, LogKey, Name, Position, Provider, Resource,
-    Revision, Revocation, Version, Zone,
+    Anchor, ApiToken, Application, BundleVersion, Issuer, LogKey, Name, Position, Provider,
+    Resource, Revision, Revocation, Version, Zone,
 };
 use caracal_policy::{CompiledPolicy, Vocabulary};
 use uuid::Uuid;
@@ -53,6 +53,7 @@ pub(crate) struct ZoneView {
     pub(crate) prepared: imbl::HashMap<Name, Arc<ResourceEntry>>,
     pub(crate) providers: Table<Provider>,
     pub(crate) tokens: Table<ApiToken>,
+    pub(crate) issuers: Table<Issuer>,
     pub(crate) bundles: imbl::HashMap<BundleVersion, Arc<StoredBundle>>,
     pub(crate) revocations: imbl::HashMap<Uuid, Arc<Stored<Revocation>>>,
     pub(crate) anchors: anchors::Anchors,
@@ -84,6 +85,11 @@ impl ZoneView {
                 .map(|r| (r.value.name.clone(), r.value.scopes.clone()))
                 .collect(),
         }
+    }
+
+    /// The outside issuer whose tokens have this `iss`, or are of this trust domain.
+    pub(crate) fn issuer_with(&self, url: &str) -> Option<&Arc<Stored<Issuer>>> {
+        self.issuers.iter().find(|held| held.value.url == url)
     }
 
     /// The log that the zone writes to.

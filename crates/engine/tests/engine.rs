@@ -21,6 +21,8 @@ mod engine {
     mod holding;
     mod idempotency;
     mod issue;
+    mod issuers;
+    mod key_endpoint;
     mod keys;
     mod logs;
     mod mandates;
@@ -36,6 +38,7 @@ mod engine {
     mod secrets;
     mod sessions;
     mod single_use;
+    mod subjects;
     mod tokens;
     mod writes;
 }

@@ -51,7 +51,7 @@ fn wait(query: &str) -> Result<Duration, Refused> {
 }
 
 /// What whoever asked is told: not who decided, nor by which policies it is held.
-fn view(approval: Approval, now: jiff::Timestamp) -> ApprovalView {
+pub(crate) fn view(approval: Approval, now: jiff::Timestamp) -> ApprovalView {
     let status = approval.status_at(now).as_str().to_owned();
     let request = match approval.asked {
         ApprovalSubject::Mandate { resources, scopes } => ApprovalRequestView {

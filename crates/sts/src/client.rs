@@ -18,6 +18,15 @@ use crate::form::Form;
 /// The type of assertions that are JWTs (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// The grant whose assertion says who asks, or for whom (RFC 7523, section 2.1).
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// True when a request says who its client is beside any `assertion`.
+pub(crate) fn authenticates(headers: &HeaderMap, form: &Form) -> bool {
+    let named = ["client_secret", "client_assertion"];
+    headers.contains_key(AUTHORIZATION) || named.iter().any(|name| form.find(name).is_some())
+}
+
 /// Reads the client's credentials from the header or the form; not from both.
 pub(crate) fn credentials(
     headers: &HeaderMap,
@@ -63,7 +72,8 @@ pub(crate) fn credentials(
             }
             Ok(match secret.expose_str().filter(|text| is_jwt(text)) {
                 Some(text) => CallerCredentials::Assertion(ClientAssertion {
-                    client_id: Some(client_id),
+                    // Tokens of outside issuers need no name beside them.
+                    client_id: Some(client_id).filter(|named| !named.is_empty()),
                     text: text.to_owned(),
                 }),
                 None => CallerCredentials::Client(ClientCredentials { client_id, secret }),
@@ -75,6 +85,14 @@ pub(crate) fn credentials(
             Ok(CallerCredentials::Client(ClientCredentials {
                 client_id,
                 secret,
+            }))
+        }
+        (None, None) if form.find("grant_type") == Some(JWT_BEARER) => {
+            let text = form.find("assertion");
+            let text = text.ok_or_else(|| Refused::invalid_request("`assertion` is required"))?;
+            Ok(CallerCredentials::Assertion(ClientAssertion {
+                client_id: named,
+                text: text.to_owned(),
             }))
         }
         (None, None) => {

@@ -8,6 +8,7 @@ mod answer;
 mod approvals;
 mod client;
 mod decide;
+mod decisions;
 mod delegations;
 mod finish;
 mod form;

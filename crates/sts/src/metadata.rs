@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::answer::Refused;
+use crate::client::JWT_BEARER;
 use crate::router::Sts;
 use crate::token::EXCHANGE;
 
@@ -45,7 +46,11 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
         issuer: zone_metadata.issuer,
         scopes_supported: zone_metadata.scopes,
         response_types_supported: Vec::new(),
-        grant_types_supported: vec!["client_credentials".to_owned(), EXCHANGE.to_owned()],
+        grant_types_supported: vec![
+            "client_credentials".to_owned(),
+            EXCHANGE.to_owned(),
+            JWT_BEARER.to_owned(),
+        ],
         token_endpoint_auth_methods_supported: methods.clone(),
         token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         revocation_endpoint_auth_methods_supported: methods.clone(),

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use crate::finish::finish;
 use crate::revocations::Seats;
 use crate::{
-    answer, approvals, decide, delegations, introspect, metadata, metrics, revocations, revoke,
+    answer, approvals, decide, decisions, delegations, introspect, metadata, metrics, revocations,
+    revoke,
     sessions, token,
 };
 
@@ -109,6 +110,8 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         .route("/v1/delegations/{id}/accept", post(delegations::accept))
         .route("/v1/approvals/{id}", get(approvals::get))
         .route("/v1/decide", post(decide::decide))
+        .route("/v1/approvals/{id}/approve", post(decisions::approve))
+        .route("/v1/approvals/{id}/reject", post(decisions::reject))
         .route("/v1/revocations/stream", get(revocations::stream))
         .route("/health", get(metadata::health))
         .route("/ready", get(metadata::ready))

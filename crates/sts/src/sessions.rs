@@ -23,10 +23,6 @@ pub(crate) async fn open(
     let parts = (extensions, headers, body);
     JsonRequest::answer(sts, parts, 201, async |request| {
         let body: SessionBody = request.parse()?;
-        if body.subject_token.is_some() {
-            let why = "`subject_token` is not available yet";
-            return Err(Refused::new(400, "invalid_grant", why));
-        }
         let mut labels = std::collections::BTreeSet::new();
         for label in &body.labels {
             labels.insert(field("labels", label)?);
@@ -42,7 +38,7 @@ pub(crate) async fn open(
             heartbeat_seconds: body.heartbeat_seconds,
             parent_id,
             authority,
-            subject: None,
+            subject_token: body.subject_token,
             cnf: body.cnf.map(|cnf| Confirmation { jkt: cnf.jkt }),
             calls: body.budget.map(|budget| budget.calls),
             idempotency: request.idempotency(&Method::POST, "/v1/sessions")?,

@@ -12,11 +12,13 @@ use http::{Extensions, HeaderMap};
 use metrics::{Counter, Histogram};
 
 use crate::answer::{Refused, json};
+use crate::client::{JWT_BEARER, authenticates};
 use crate::form::{Form, posted};
 use crate::router::Sts;
 
 const ISSUED_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ID_TYPE: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// The grant that exchanges a mandate for a narrower one (RFC 8693).
 pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -55,7 +57,7 @@ async fn answer(
     request_id: &str,
 ) -> Result<MandateAnswer, Refused> {
     let mut form = Form::parse(headers, &posted(body).await?)?;
-    let subject_token = subject_token(&form)?;
+    let shown = shown(sts, &form, authenticates(headers, &form))?;
     for (name, status, code) in UNSUPPORTED {
         if form.find(name).is_some() {
             let why = format!("`{name}` is not available yet");
@@ -68,7 +70,8 @@ async fn answer(
         session_id: id(&form, "session_id")?,
         delegation_id: id(&form, "delegation_id")?,
         approval_id: id(&form, "approval_id")?,
-        subject_token,
+        subject_token: shown.mandate,
+        id_token: shown.id_token,
         resources: form.list("resource"),
         scope: form.find("scope").map(str::to_owned),
         authorization_details: form.find("authorization_details").map(str::to_owned),
@@ -87,36 +90,83 @@ async fn answer(
     })
 }
 
-/// The mandate that is exchanged; none for `client_credentials`.
-fn subject_token(form: &Form) -> Result<Option<String>, Refused> {
-    let token = form.find("subject_token").map(str::to_owned);
-    match (form.find("grant_type"), token) {
-        (Some("client_credentials"), None) => Ok(None),
-        (Some("client_credentials"), Some(_)) => {
-            let why = format!("`subject_token` belongs to the grant `{EXCHANGE}`");
-            Err(Refused::invalid_request(why))
-        }
-        (Some(EXCHANGE), Some(token)) => match form.find("subject_token_type") {
-            Some(ISSUED_TYPE | JWT_TYPE) => match form.find("requested_token_type") {
-                None | Some(ISSUED_TYPE | JWT_TYPE) => Ok(Some(token)),
-                Some(_) => {
-                    let why = format!("`requested_token_type` can only be `{ISSUED_TYPE}`");
-                    Err(Refused::invalid_request(why))
-                }
-            },
-            Some(_) => {
-                let why = format!("`subject_token_type` can only be `{ISSUED_TYPE}`");
-                Err(Refused::invalid_request(why))
-            }
-            None => Err(Refused::invalid_request("`subject_token_type` is required")),
+/// What a request shows of others.
+#[derive(Default)]
+struct Shown {
+    /// The mandate that is exchanged.
+    mandate: Option<String>,
+    /// The ID token of the person that it is for.
+    id_token: Option<String>,
+}
+
+/// What a request shows besides its client. `is_authenticated`: something else says who that is.
+fn shown(sts: &Sts, form: &Form, is_authenticated: bool) -> Result<Shown, Refused> {
+    let token = form.find("subject_token");
+    let grant = form.find("grant_type");
+    if token.is_some() && matches!(grant, Some("client_credentials" | JWT_BEARER)) {
+        let why = format!("`subject_token` belongs to the grant `{EXCHANGE}`");
+        return Err(Refused::invalid_request(why));
+    }
+    match (grant, token) {
+        (Some("client_credentials"), _) => Ok(Shown::default()),
+        // Without a client beside it, the assertion is the client's own.
+        (Some(JWT_BEARER), _) if !is_authenticated => Ok(Shown::default()),
+        (Some(JWT_BEARER), _) => match form.find("assertion") {
+            Some(token) => Ok(Shown::of_person(token)),
+            None => Err(Refused::invalid_request("`assertion` is required")),
         },
+        (Some(EXCHANGE), Some(token)) => exchanged(sts, form, token),
         (Some(EXCHANGE), None) => Err(Refused::invalid_request("`subject_token` is required")),
         (Some(_), _) => {
-            let why =
-                format!("this server issues mandates for `client_credentials` and `{EXCHANGE}`");
+            let why = format!(
+                "this server issues mandates for `client_credentials`, `{EXCHANGE}` and `{JWT_BEARER}`"
+            );
             Err(Refused::new(400, "unsupported_grant_type", why))
         }
         (None, _) => Err(Refused::invalid_request("`grant_type` is required")),
+    }
+}
+
+fn exchanged(sts: &Sts, form: &Form, token: &str) -> Result<Shown, Refused> {
+    let shown = match form.find("subject_token_type") {
+        Some(ISSUED_TYPE) => Shown::of_mandate(token),
+        Some(ID_TYPE) => Shown::of_person(token),
+        // Both are JWTs; which it is says who made it.
+        Some(JWT_TYPE) => {
+            let zones = format!("{}/zones/", sts.config.public_url);
+            match caracal_engine::find_issuer(token) {
+                Some(issuer) if !issuer.starts_with(&zones) => Shown::of_person(token),
+                _ => Shown::of_mandate(token),
+            }
+        }
+        Some(_) => {
+            let why = format!("`subject_token_type` is `{ISSUED_TYPE}` or `{ID_TYPE}`");
+            return Err(Refused::invalid_request(why));
+        }
+        None => return Err(Refused::invalid_request("`subject_token_type` is required")),
+    };
+    match form.find("requested_token_type") {
+        None | Some(ISSUED_TYPE | JWT_TYPE) => Ok(shown),
+        Some(_) => {
+            let why = format!("`requested_token_type` can only be `{ISSUED_TYPE}`");
+            Err(Refused::invalid_request(why))
+        }
+    }
+}
+
+impl Shown {
+    fn of_mandate(text: &str) -> Self {
+        Self {
+            mandate: Some(text.to_owned()),
+            id_token: None,
+        }
+    }
+
+    fn of_person(text: &str) -> Self {
+        Self {
+            mandate: None,
+            id_token: Some(text.to_owned()),
+        }
     }
 }
 

@@ -6,12 +6,14 @@
 pub mod conformance;
 mod fake_clock;
 mod memory_store;
+mod outside_issuer;
 mod prover;
 mod seeded_zone;
 mod test_engine;
 
 pub use fake_clock::FakeClock;
 pub use memory_store::{AppendFault, ClaimFault, CommitFault, MemoryStore, Stalled};
+pub use outside_issuer::OutsideIssuer;
 pub use prover::Prover;
 pub use seeded_zone::SeededZone;
 pub use test_engine::TestEngine;

@@ -41,6 +41,7 @@ impl SeededZone {
     pub fn spec(cedar: &str) -> ZoneSpec {
         ZoneSpec {
             applications: vec![Self::application("anton"), Self::application("berta")],
+            issuers: Vec::new(),
             providers: vec![Self::provider("key")],
             resources: vec![
                 Self::resource("items", Some("key")),

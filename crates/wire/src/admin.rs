@@ -6,6 +6,7 @@ mod application;
 mod apply;
 mod event;
 mod explain;
+mod issuer;
 mod key;
 mod master_key;
 mod page;
@@ -35,6 +36,7 @@ pub use event::{
     EventExplanation, EventProof, EventView, ExplainedPolicy, GateView, LogView, PrunedView,
 };
 pub use explain::{DecisionExplanation, ExplainBody, ExplainedStatement, NearMissView};
+pub use issuer::{IssuerBody, IssuerView, SubjectBody, SubjectView};
 pub use key::KeyView;
 pub use master_key::{MasterKeyView, OlderMasterKey, PendingZone};
 pub use page::Page;

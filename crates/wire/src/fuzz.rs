@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ApplicationBody, ApplyRequest, BundleBody, ExplainBody, PolicyBody, ProviderBody, ResourceBody,
-    RevocationBody, TokenBody, ZoneBody, ZoneFile,
+    ApplicationBody, ApplyRequest, BundleBody, ExplainBody, IssuerBody, PolicyBody, ProviderBody,
+    ResourceBody, RevocationBody, TokenBody, ZoneBody, ZoneFile,
 };
 
 /// A body of the control API: what is accepted is written so that it is read as the same.
@@ -15,6 +15,7 @@ pub fn bodies(data: &[u8]) {
     body::<ApplyRequest>(data);
     body::<ZoneBody>(data);
     body::<ApplicationBody>(data);
+    body::<IssuerBody>(data);
     body::<ResourceBody>(data);
     body::<ProviderBody>(data);
     body::<PolicyBody>(data);

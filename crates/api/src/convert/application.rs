@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::{Application, ClientAuth, Label};
+use caracal_core::{Application, ClientAuth, Label, WorkloadRule};
 use caracal_engine::{
     ApplicationSpec, CreatedApplication as Created, RotatedSecret as Rotated, SecretInfo, Versioned,
 };
@@ -28,20 +28,57 @@ pub(crate) fn application_spec(
         }
     }
     let auth = match &body.auth {
-        None => ClientAuth::Secret,
-        Some(ClientAuthBody {
-            private_key_jwt: Some(keys),
-        }) => ClientAuth::PrivateKeyJwt {
-            jwks: keys.jwks.clone(),
-        },
-        Some(_) => {
-            let why = "name a way to authenticate, `private_key_jwt`, or leave `auth` out";
-            fields.wrong(format!("{at}auth"), why);
-            ClientAuth::Secret
-        }
+        None => Some(ClientAuth::Secret),
+        Some(auth) => client_auth(auth, &format!("{at}auth"), fields),
     };
     let name = fields.parse(format!("{at}name"), &body.name)?;
+    let auth = auth?;
     Some(ApplicationSpec { name, labels, auth })
+}
+
+fn client_auth(body: &ClientAuthBody, at: &str, fields: &mut Fields) -> Option<ClientAuth> {
+    let has_rule = body.issuer.is_some() || body.subject.is_some() || !body.claims.is_empty();
+    let keys = match (&body.private_key_jwt, &body.issuer) {
+        (Some(keys), None) if !has_rule => keys,
+        (None, Some(issuer)) => {
+            let subject = body.subject.as_ref();
+            let subject = subject.map(|text| fields.parse(format!("{at}.subject"), text));
+            let claims: Vec<_> = body
+                .claims
+                .iter()
+                .map(|(name, text)| {
+                    let pattern = fields.parse(format!("{at}.claims.{name}"), text);
+                    pattern.map(|pattern| (name.clone(), pattern))
+                })
+                .collect();
+            return Some(ClientAuth::Workload(WorkloadRule {
+                issuer: fields.parse(format!("{at}.issuer"), issuer)?,
+                subject: match subject {
+                    Some(subject) => Some(subject?),
+                    None => None,
+                },
+                claims: claims.into_iter().collect::<Option<_>>()?,
+            }));
+        }
+        _ => {
+            let why = "name one way to authenticate, `private_key_jwt` or an outside `issuer` with its \
+                       conditions, or leave `auth` out";
+            fields.wrong(at, why);
+            return None;
+        }
+    };
+    match (&keys.jwks, &keys.jwks_uri) {
+        (Some(jwks), None) => Some(ClientAuth::PrivateKeyJwt { jwks: jwks.clone() }),
+        (None, Some(uri)) => Some(ClientAuth::PublishedKeyJwt {
+            jwks_uri: uri.clone(),
+            allow_private: keys.allow_private,
+        }),
+        _ => {
+            let why = "name `jwks` or `jwks_uri`";
+            fields.wrong(format!("{at}.private_key_jwt"), why);
+            None
+        }
+    }
 }
 
 /// How an application authenticates, as it is shown; none: by a client secret.
@@ -49,7 +86,32 @@ pub(crate) fn client_auth_body(auth: &ClientAuth) -> Option<ClientAuthBody> {
     match auth {
         ClientAuth::Secret => None,
         ClientAuth::PrivateKeyJwt { jwks } => Some(ClientAuthBody {
-            private_key_jwt: Some(ClientKeysBody { jwks: jwks.clone() }),
+            private_key_jwt: Some(ClientKeysBody {
+                jwks: Some(jwks.clone()),
+                ..ClientKeysBody::default()
+            }),
+            ..ClientAuthBody::default()
+        }),
+        ClientAuth::PublishedKeyJwt {
+            jwks_uri,
+            allow_private,
+        } => Some(ClientAuthBody {
+            private_key_jwt: Some(ClientKeysBody {
+                jwks: None,
+                jwks_uri: Some(jwks_uri.clone()),
+                allow_private: *allow_private,
+            }),
+            ..ClientAuthBody::default()
+        }),
+        ClientAuth::Workload(rule) => Some(ClientAuthBody {
+            private_key_jwt: None,
+            issuer: Some(rule.issuer.to_string()),
+            subject: rule.subject.as_ref().map(ToString::to_string),
+            claims: rule
+                .claims
+                .iter()
+                .map(|(name, pattern)| (name.clone(), pattern.to_string()))
+                .collect(),
         }),
     }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Fields, application_spec, client_auth_body, policy_body, policy_sources, provider_entry,
-    provider_spec, resource_body, resource_spec, retention_body,
+    Fields, application_spec, client_auth_body, issuer_body, issuer_spec, policy_body,
+    policy_sources, provider_entry, provider_spec, resource_body, resource_spec, retention_body,
 };
 
 /// The wanted zone.
@@ -28,6 +28,10 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
         let at = format!("applications[{i}].");
         spec.applications
             .extend(application_spec(body, &at, &mut fields));
+    }
+    for (i, body) in request.issuers.iter().enumerate() {
+        let at = format!("issuers[{i}].");
+        spec.issuers.extend(issuer_spec(body, &at, &mut fields));
     }
     for (i, body) in request.providers.iter().enumerate() {
         let at = format!("providers[{i}].");
@@ -64,6 +68,7 @@ pub(crate) fn place_fields(error: AdminError, request: &ApplyRequest) -> AdminEr
         "applications",
         request.applications.iter().map(|a| &a.name).collect(),
     );
+    add("issuers", request.issuers.iter().map(|i| &i.name).collect());
     add(
         "providers",
         request.providers.iter().map(|p| &p.name).collect(),
@@ -131,6 +136,7 @@ pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
                 client_secret: object.client_secret,
             })
             .collect(),
+        issuers: applied.issuers.into_iter().map(object).collect(),
         resources: applied.resources.into_iter().map(object).collect(),
         providers: applied.providers.into_iter().map(object).collect(),
         policies: applied.policies.iter().map(ToString::to_string).collect(),
@@ -148,6 +154,7 @@ pub(crate) fn planned_answer(applied: Applied) -> ApplyAnswer {
     answer.zone.id.clear();
     let applications = answer.applications.iter_mut().map(|held| &mut held.id);
     let others = answer.resources.iter_mut().chain(&mut answer.providers);
+    let others = others.chain(&mut answer.issuers);
     applications
         .chain(others.map(|held| &mut held.id))
         .for_each(String::clear);
@@ -184,6 +191,7 @@ fn entry(object: Option<ChangedObject>) -> Map<String, Value> {
         Some(ChangedObject::Application(held)) => map(&application_body(&held)),
         Some(ChangedObject::Resource(held)) => map(&resource_body(*held)),
         Some(ChangedObject::Provider(held)) => map(&provider_entry(&held)),
+        Some(ChangedObject::Issuer(held)) => map(&issuer_body(&held)),
         Some(ChangedObject::Policies(policies)) => policies
             .iter()
             .map(|policy| {
@@ -228,6 +236,7 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
             .into_iter()
             .map(|application| application_body(&application))
             .collect(),
+        issuers: export.issuers.iter().map(issuer_body).collect(),
         providers: export.providers.iter().map(provider_entry).collect(),
         resources: export.resources.into_iter().map(resource_body).collect(),
         policies: export.policies.iter().map(policy_body).collect(),

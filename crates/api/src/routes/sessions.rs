@@ -138,7 +138,7 @@ pub(super) async fn open(
         heartbeat_seconds: body.heartbeat_seconds,
         parent_id,
         authority,
-        subject: None,
+        subject_token: None,
         cnf: body.cnf.map(|cnf| Confirmation { jkt: cnf.jkt }),
         calls: body.budget.map(|budget| budget.calls),
         idempotency: None,

@@ -45,6 +45,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
     let delete = || case(NotFound, None, 204);
     let application = |name: &str| json!({"name": name});
     let provider = |name: &str| json!({"name": name, "kind": "none"});
+    let issuer = |name: &str| {
+        let url = format!("https://{name}.example");
+        json!({"name": name, "issuer": url, "proves": ["applications"]})
+    };
     let resource = |name: &str, scopes: Value| json!({"name": name, "upstream": "https://x.example", "scopes": scopes});
     let bundle = || json!({"policies": [policy("anton", "openai:chat")]});
     let token = || json!({"name": "new", "role": "viewer"});
@@ -77,6 +81,12 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("getProvider", read()),
         ("updateProvider", write(provider("spare"))),
         ("deleteProvider", delete()),
+        ("listIssuers", read()),
+        ("createIssuer", create(issuer("new"))),
+        ("getIssuer", read()),
+        ("updateIssuer", write(issuer("spare"))),
+        ("deleteIssuer", delete()),
+        ("findSubject", write(json!({"sub": "alice"}))),
         ("listPolicies", read()),
         ("getPolicy", read()),
         ("listBundles", read()),
@@ -215,6 +225,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "application",
         "resource",
         "provider",
+        "issuer",
         "policy",
         "version",
         "secret",
@@ -239,6 +250,14 @@ async fn fill(world: &World, operation: &Operation) -> String {
                 let spare = json!({"name": "spare", "kind": "none"});
                 world
                     .post(&format!("{zone}/providers"), &owner, spare)
+                    .await
+                    .expect(201);
+                "spare".to_owned()
+            }
+            "issuer" => {
+                let spare = json!({"name": "spare", "issuer": "https://spare.example", "proves": ["applications"]});
+                world
+                    .post(&format!("{zone}/issuers"), &owner, spare)
                     .await
                     .expect(201);
                 "spare".to_owned()

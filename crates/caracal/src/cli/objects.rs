@@ -60,9 +60,8 @@ pub(crate) enum ApplicationCommand {
         /// A label that its sessions may carry; repeatable
         #[arg(long = "label", value_name = "LABEL")]
         labels: Vec<String>,
-        /// A file with its public keys as a JWK set: it proves itself with them and gets no secret
-        #[arg(long, value_name = "FILE")]
-        jwks: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        auth: ApplicationAuth,
     },
     /// List the client secrets of an application, without the secrets
     Secrets {
@@ -125,6 +124,89 @@ pub(crate) enum ResourceCommand {
         /// The resource, by name or id
         resource: String,
     },
+}
+
+/// How an application proves itself without a secret.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplicationAuth {
+    /// A file with its public keys as a JWK set: it proves itself with them and gets no secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<std::path::PathBuf>,
+    /// Where it publishes its public keys: it proves itself with them and gets no secret
+    #[arg(long, value_name = "URL", conflicts_with = "jwks")]
+    pub(crate) jwks_uri: Option<String>,
+    /// The outside issuer whose tokens prove it, by name: it gets no secret
+    #[arg(long, value_name = "ISSUER", conflicts_with_all = ["jwks", "jwks_uri"])]
+    pub(crate) issuer: Option<String>,
+    /// What the `sub` of such a token is: the value, or its beginning and `*`
+    #[arg(long, value_name = "SUB", requires = "issuer")]
+    pub(crate) subject: Option<String>,
+    /// What another claim of such a token is; repeatable
+    #[arg(long = "claim", value_name = "NAME=VALUE", requires = "issuer")]
+    pub(crate) claims: Vec<String>,
+}
+
+/// Outside issuers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IssuerCommand {
+    /// List the outside issuers of the zone
+    List(ListArgs),
+    /// Show one outside issuer
+    Show {
+        /// The issuer, by name or id
+        issuer: String,
+    },
+    /// Register an outside issuer
+    #[command(
+        after_long_help = "Examples:\n  caracal issuer create github https://token.actions.githubusercontent.com --proves applications\n  \
+        caracal issuer create google https://accounts.google.com --proves subjects --audience CLIENT_ID"
+    )]
+    Create(Box<NewIssuer>),
+    /// Print the Subject that a person is, from what the issuer calls them; nothing is stored
+    Subject {
+        /// The issuer, by name or id
+        issuer: String,
+        /// The `sub` of their ID tokens
+        sub: String,
+    },
+    /// Remove an outside issuer: its tokens prove nothing any more
+    Delete {
+        /// The issuer, by name or id
+        issuer: String,
+    },
+}
+
+/// A new outside issuer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewIssuer {
+    /// The name, for good
+    pub(crate) name: String,
+    /// The `iss` of its tokens, or `spiffe://` and a trust domain
+    pub(crate) issuer: String,
+    /// What its tokens may prove: `applications` or `subjects`; repeatable
+    #[arg(long, value_name = "WHAT", required = true)]
+    pub(crate) proves: Vec<String>,
+    /// Whom its tokens are for [default: this zone's issuer]; repeatable
+    #[arg(long = "audience", value_name = "AUD")]
+    pub(crate) audiences: Vec<String>,
+    /// Where it publishes its keys [default: found by its metadata]
+    #[arg(long, value_name = "URL")]
+    pub(crate) jwks_uri: Option<String>,
+    /// A file with its keys as a JWK set
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    pub(crate) jwks: Option<std::path::PathBuf>,
+    /// What its tokens may be signed with [default: all that are known]; repeatable
+    #[arg(long = "algorithm", value_name = "ALG")]
+    pub(crate) algorithms: Vec<String>,
+    /// How old its tokens may be, in seconds [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_age: Option<u32>,
+    /// Take each of its tokens once
+    #[arg(long)]
+    pub(crate) single_use: bool,
+    /// Its keys may be at a loopback or private address
+    #[arg(long)]
+    pub(crate) allow_private: bool,
 }
 
 /// Providers.

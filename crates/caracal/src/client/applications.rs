@@ -5,7 +5,7 @@ use caracal_wire::{
     CreatedApplication, Page, RotateSecretBody, RotatedSecret, ZoneView,
 };
 
-use crate::cli::ApplicationCommand;
+use crate::cli::{ApplicationAuth, ApplicationCommand};
 use crate::client::api::segment;
 use crate::client::zone::path_of;
 use crate::client::{Api, listing};
@@ -35,8 +35,8 @@ pub(crate) async fn applications(
         ApplicationCommand::Show { application } => {
             listing::show(&api.get::<ApplicationView>(&one(&application)).await?, json)
         }
-        ApplicationCommand::Create { name, labels, jwks } => {
-            let auth = jwks.as_deref().map(key_auth).transpose()?;
+        ApplicationCommand::Create { name, labels, auth } => {
+            let auth = auth.body()?;
             let body = ApplicationBody { name, labels, auth };
             let created: CreatedApplication = api.post(&all, &body).await?;
             if json {
@@ -45,7 +45,7 @@ pub(crate) async fn applications(
             let view = &created.application;
             let then = match &created.client_secret {
                 Some(_) => ", its secret is shown this once:",
-                None => "; it proves itself with its own key:",
+                None => "; it has no secret:",
             };
             terminal::line(format_args!(
                 "registered the application `{}`{then}",
@@ -107,15 +107,45 @@ pub(crate) async fn applications(
     }
 }
 
-/// How an application authenticates whose public keys are in this file.
-fn key_auth(path: &std::path::Path) -> Outcome<ClientAuthBody> {
+impl ApplicationAuth {
+    /// How the application proves to be itself; none: by a client secret.
+    fn body(self) -> Outcome<Option<ClientAuthBody>> {
+        let mut claims = std::collections::BTreeMap::new();
+        for text in self.claims {
+            let (name, value) = text
+                .split_once('=')
+                .ok_or_else(|| Failure::usage(format!("`{text}` is no claim: use `NAME=VALUE`")))?;
+            claims.insert(name.to_owned(), value.to_owned());
+        }
+        if self.issuer.is_some() {
+            return Ok(Some(ClientAuthBody {
+                private_key_jwt: None,
+                issuer: self.issuer,
+                subject: self.subject,
+                claims,
+            }));
+        }
+        let jwks = self.jwks.as_deref().map(read_jwks).transpose()?;
+        if jwks.is_none() && self.jwks_uri.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(ClientAuthBody {
+            private_key_jwt: Some(ClientKeysBody {
+                jwks,
+                jwks_uri: self.jwks_uri,
+                allow_private: false,
+            }),
+            ..ClientAuthBody::default()
+        }))
+    }
+}
+
+/// The JWK set in a file.
+pub(crate) fn read_jwks(path: &std::path::Path) -> Outcome<serde_json::Value> {
     let shown = format!("`{}`", path.display());
     let text = std::fs::read_to_string(path).context(shown.clone())?;
-    let jwks = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{shown} is no JWK set: {error}")))?;
-    Ok(ClientAuthBody {
-        private_key_jwt: Some(ClientKeysBody { jwks }),
-    })
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{shown} is no JWK set: {error}")))
 }
 
 fn print_rotated(zone: &ZoneView, application: &str, rotated: &RotatedSecret) -> Outcome<()> {

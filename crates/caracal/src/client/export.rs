@@ -65,6 +65,7 @@ mod tests {
         let file = ZoneFile {
             zone: "a".to_owned(),
             applications: Vec::new(),
+            issuers: Vec::new(),
             providers: vec![provider],
             resources: Vec::new(),
             policies: vec![PolicyBody {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use caracal_wire::{ApplicationBody, ApplyRequest, PolicyBody, ProviderBody, ResourceBody};
+use caracal_wire::{
+    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, ProviderBody, ResourceBody,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +29,7 @@ macro_rules! named {
 
 named! {
     ApplicationBody = "application",
+    IssuerBody = "issuer",
     ProviderBody = "provider",
     ResourceBody = "resource",
     PolicyBody = "policy",
@@ -132,6 +135,7 @@ pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyReq
         };
         let mut to = at.map_or(empty, |at| merged.swap_remove(at));
         origins.extend(&zone, file, &mut to.applications, request.applications);
+        origins.extend(&zone, file, &mut to.issuers, request.issuers);
         origins.extend(&zone, file, &mut to.providers, request.providers);
         origins.extend(&zone, file, &mut to.resources, request.resources);
         origins.extend(&zone, file, &mut to.policies, request.policies);

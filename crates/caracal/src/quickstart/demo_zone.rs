@@ -149,6 +149,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
             labels: Vec::new(),
             auth: None,
         }],
+        issuers: Vec::new(),
         providers: vec![provider],
         resources: vec![resource],
         policies: vec![PolicyBody {

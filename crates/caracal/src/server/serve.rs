@@ -125,6 +125,7 @@ async fn run(
         forbidden: plan.addresses(),
     })
     .context("the way out cannot be set up")?;
+    engine.set_way_out(egress.clone());
     let socket = match given.socket {
         Some(socket) => socket,
         None => socket::bind(&settings.home, &lock)?,

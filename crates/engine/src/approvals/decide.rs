@@ -60,13 +60,12 @@ impl Engine {
             .await
     }
 
-    /// The Subject decides about an approval of a session that works for them. The door has
-    /// proved who the Subject is.
+    /// The Subject, who was proved, decides about an approval of a session that works for them.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] for an approval that is not theirs;
     /// [`AdminError::AlreadyDecided`] when it is not pending.
-    pub async fn decide_approval_as_subject(
+    pub(super) async fn decide_approval_as_subject(
         &self,
         zone: ZoneId,
         subject: SubjectId,

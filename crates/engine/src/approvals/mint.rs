@@ -33,6 +33,9 @@ struct MintInputs<'r> {
     application: caracal_core::ApplicationId,
     key: Option<&'r str>,
     sessions: Vec<caracal_core::SessionId>,
+    /// A session that comes with the mandate is told by nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<caracal_core::SubjectId>,
     delegations: Vec<caracal_core::DelegationId>,
     resources: Vec<ResourceIdentifier>,
     /// None: whatever is allowed.
@@ -72,6 +75,7 @@ impl Wanted<'_> {
             application: self.application,
             key: self.key,
             sessions: stored.map(|link| link.session).collect(),
+            subject: path.root().subject(),
             delegations: path.delegation_ids(),
             resources,
             scopes: self.scopes.as_ref().map(ToString::to_string),

@@ -89,7 +89,8 @@ impl Engine {
             }
             _ => Decision::Deny,
         });
-        event.reason = Some(error.code().to_owned());
+        event.subject = client.subject;
+        event.reason = Some(error.reason().to_owned());
         event.policies = Some(asked.determining());
         event.policy_version = view.zone.value.policy.clone();
         event.inputs_digest = Some(digest_of_issue(view, client.application, request));

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::delegations::MAX_TRIED;
 use crate::path::AuthorityPath;
 use crate::questions::Questions;
-use crate::{Engine, IssueError, IssueRequest, OpenedMandate};
+use crate::{Engine, IssueError, IssueRequest, OpenedMandate, SubjectTokenError};
 
 impl Engine {
     pub(super) fn decide_issue(
@@ -73,10 +73,13 @@ impl Engine {
                 return Err(plain(IssueError::InvalidGrant(why)));
             }
             let session = SessionId::of_mandate(mandate);
-            let path = AuthorityPath::without_session(application.clone(), session);
+            let path = AuthorityPath::without_session(application.clone(), session, caller.subject);
             return self.grant(view, path, &wanted, questions);
         };
-        caller.own_session(view, session).map_err(plain)?;
+        let held = caller.own_session(view, session).map_err(plain)?;
+        if caller.subject.is_some() && held.value.subject != caller.subject {
+            return Err(plain(SubjectTokenError::OtherSubject.into()));
+        }
         let path = |by| self.path_of(caller, view, session, by);
         let approved = wanted.approval.as_ref();
         let approved = approved.and_then(|approval| approval.delegations.last().copied());

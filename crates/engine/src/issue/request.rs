@@ -20,6 +20,8 @@ pub struct IssueRequest {
     pub approval_id: Option<ApprovalId>,
     /// The mandate that is exchanged for a narrower one.
     pub subject_token: Option<String>,
+    /// The ID token of the person that it is for, of a registered issuer.
+    pub id_token: Option<String>,
     /// The resources: identifiers or Gateway URLs. None: a session mandate, or those of the
     /// mandate that is exchanged.
     pub resources: Vec<String>,
@@ -43,6 +45,7 @@ impl IssueRequest {
             delegation_id: None,
             approval_id: None,
             subject_token: None,
+            id_token: None,
             resources: Vec::new(),
             scope: None,
             authorization_details: None,
@@ -56,6 +59,7 @@ impl IssueRequest {
 pub(super) fn is_for_session(request: &IssueRequest) -> bool {
     request.resources.is_empty()
         && request.subject_token.is_none()
+        && request.id_token.is_none()
         && request.scope.is_none()
         && request.authorization_details.is_none()
 }

@@ -133,6 +133,7 @@ fn lineage(view: &ZoneView, session: SessionId) -> Result<Vec<Link>, Broken> {
             application: Arc::clone(application),
             session: id,
             stored: Some(Arc::clone(stored)),
+            subject: None,
         });
         if links.len() > MAX_SESSION_DEPTH as usize + 1 {
             return Err(gone);

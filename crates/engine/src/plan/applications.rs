@@ -6,6 +6,7 @@ use caracal_core::{
 use caracal_crypto::{ClientKeys, SecretText};
 
 use super::{ChangedObject, Plan};
+use crate::outside_keys::check_url;
 use crate::view::Stored;
 use crate::{AdminError, ApplicationSpec, FieldError};
 
@@ -75,8 +76,28 @@ impl Plan<'_> {
 
     /// How the application proves to be itself, in the one spelling that is kept.
     fn checked_auth(&mut self, spec: &ApplicationSpec) -> ClientAuth {
-        let ClientAuth::PrivateKeyJwt { jwks } = &spec.auth else {
-            return spec.auth.clone();
+        let at = |field: &str| format!("applications[{}].auth.{field}", spec.name);
+        let jwks = match &spec.auth {
+            ClientAuth::Secret => return ClientAuth::Secret,
+            ClientAuth::PublishedKeyJwt {
+                jwks_uri,
+                allow_private,
+            } => {
+                if let Err(why) = check_url(jwks_uri, *allow_private) {
+                    let field = at("private_key_jwt.jwks_uri");
+                    self.errors.push(FieldError::new(field, why));
+                }
+                return spec.auth.clone();
+            }
+            ClientAuth::Workload(rule) => {
+                if let Err(error) = rule.check() {
+                    self.errors.push(FieldError::new(at("claims"), error));
+                }
+                // What it names may be changed meanwhile.
+                self.ordered = true;
+                return spec.auth.clone();
+            }
+            ClientAuth::PrivateKeyJwt { jwks } => jwks,
         };
         match ClientKeys::parse(jwks) {
             Ok(keys) => ClientAuth::PrivateKeyJwt {
@@ -84,7 +105,7 @@ impl Plan<'_> {
             },
             Err(error) => {
                 self.errors.push(FieldError::new(
-                    format!("applications[{}].auth.private_key_jwt.jwks", spec.name),
+                    at("private_key_jwt.jwks"),
                     error.to_string(),
                 ));
                 spec.auth.clone()

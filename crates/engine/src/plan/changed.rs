@@ -1,6 +1,6 @@
 //! What a plan changes, before and after.
 
-use caracal_core::{Application, Name, PolicySource, Provider, Resource};
+use caracal_core::{Application, Issuer, Name, PolicySource, Provider, Resource};
 use serde::{Deserialize, Serialize};
 
 /// One line of what a plan does.
@@ -32,6 +32,8 @@ pub enum ChangedObject {
     Resource(Box<Resource>),
     /// A provider.
     Provider(Provider),
+    /// An outside issuer.
+    Issuer(Box<Issuer>),
     /// The policies of a bundle.
     Policies(Vec<PolicySource>),
 }

@@ -1,9 +1,44 @@
 //! What the objects of a plan say about each other.
 
+use caracal_core::{ClientAuth, MAX_ISSUERS};
+
 use super::{MAX_OBJECTS, Plan};
 use crate::{FieldError, Upstream};
 
 impl Plan<'_> {
+    /// Who an application's tokens are of must exist and be allowed to prove applications; and one
+    /// `iss` is of one issuer.
+    fn check_issuers(&self, errors: &mut Vec<FieldError>) {
+        let mut urls = std::collections::BTreeMap::new();
+        for issuer in self.issuers.iter().map(|held| &held.value) {
+            if let Some(other) = urls.insert(&issuer.url, &issuer.name) {
+                let at = format!("issuers[{}].issuer", issuer.name);
+                errors.push(FieldError::new(
+                    at,
+                    format!("`{other}` is registered with this issuer already"),
+                ));
+            }
+        }
+        for application in self.applications.iter().map(|held| &held.value) {
+            let ClientAuth::Workload(rule) = &application.auth else {
+                continue;
+            };
+            let at = || format!("applications[{}].auth.issuer", application.name);
+            match self.issuers.find(rule.issuer.as_str()) {
+                None => {
+                    let error = FieldError::new(at(), format!("no issuer `{}`", rule.issuer));
+                    errors.push(error.hint("name it under `issuers` too"));
+                }
+                Some(held) if !held.value.applications => {
+                    let why = format!("`{}` may not prove applications", rule.issuer);
+                    let error = FieldError::new(at(), why);
+                    errors.push(error.hint("add `applications` to its `proves`"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     /// A resource's provider must exist and be allowed to send its credential there, and so must
     /// the applications that verify mandates for it.
     pub(super) fn check_references(&mut self) {
@@ -20,6 +55,13 @@ impl Plan<'_> {
                 ));
             }
         }
+        if self.issuers.len() > MAX_ISSUERS {
+            errors.push(FieldError::new(
+                "issuers",
+                format!("at most {MAX_ISSUERS} in a zone"),
+            ));
+        }
+        self.check_issuers(&mut errors);
         for resource in self.resources.iter().map(|r| &r.value) {
             let at = |field: &str| format!("resources[{}].{field}", resource.name);
             for (i, name) in resource.verified_by.iter().enumerate() {

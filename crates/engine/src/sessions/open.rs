@@ -19,7 +19,9 @@ use crate::change::Change;
 use crate::path::{AuthorityPath, MAX_PATH_SESSIONS, MAX_SESSION_DEPTH};
 use crate::questions::MAX_QUESTIONS;
 use crate::view::{Stored, ZoneView};
-use crate::{Admin, CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate};
+use crate::{
+    Admin, CallerCredentials, Engine, Idempotency, IssueError, IssuedMandate, SubjectTokenError,
+};
 
 /// A request for a session.
 #[derive(Default)]
@@ -34,8 +36,8 @@ pub struct OpenSession {
     pub parent_id: Option<SessionId>,
     /// What it may do at most.
     pub authority: Option<Authority>,
-    /// The user that it works for, whose proof was checked.
-    pub subject: Option<SubjectId>,
+    /// The ID token of the person that it works for, of a registered issuer.
+    pub subject_token: Option<String>,
     /// The key that it is bound to.
     pub cnf: Option<Confirmation>,
     /// How many calls it and everything below it may make.
@@ -100,9 +102,19 @@ impl Engine {
         let turn = self
             .turn_for(slice * (MAX_SESSION_DEPTH as usize + 1))
             .await?;
-        let opened = self.write_as(caller.zone(), admin, |view| {
-            turn.run(|| self.plan_session(view, caller, &request))
-        });
+        let opened = async {
+            let subject = match &request.subject_token {
+                Some(text) => {
+                    let proven = self.prove_subject(&caller.handle, caller.application, text);
+                    Some(Box::pin(proven).await?)
+                }
+                None => None,
+            };
+            self.write_as(caller.zone(), admin, |view| {
+                turn.run(|| self.plan_session(view, caller, &request, subject))
+            })
+            .await
+        };
         let session = match opened.await {
             Ok(session) => session,
             Err(error) => {
@@ -129,6 +141,7 @@ impl Engine {
         view: &ZoneView,
         caller: &Caller,
         request: &OpenSession,
+        subject: Option<SubjectId>,
     ) -> Result<(Change, Session), IssueError> {
         let zone = caller.zone();
         let now = self.now();
@@ -159,12 +172,18 @@ impl Engine {
             Some(id) => Some(caller.own_session(view, id)?),
             None => None,
         };
+        if subject.is_some_and(|id| view.is_revoked(Anchor::Subject(id))) {
+            return Err(SubjectTokenError::Revoked.into());
+        }
+        if parent.is_some_and(|p| subject.is_some() && p.value.subject != subject) {
+            return Err(SubjectTokenError::OtherSubject.into());
+        }
         let id = SessionId::new(now, &self.random());
         let above = match parent {
             Some(parent) => {
                 change.read(Kind::Session, parent.value.id.uuid(), parent.version);
                 let path = self.path_of(caller, view, parent.value.id, None)?;
-                check_child(view, parent, request)?;
+                check_child(view, parent)?;
                 Some(path)
             }
             None => None,
@@ -188,7 +207,7 @@ impl Engine {
             expires_at,
             decided_on: view.position.revision,
             labels,
-            subject: parent.map_or(request.subject, |p| p.value.subject),
+            subject: parent.map_or(subject, |p| p.value.subject),
             authority: request.authority.clone(),
             heartbeat_seconds: request.heartbeat_seconds,
             calls: request.calls,
@@ -272,11 +291,7 @@ fn check_spec(request: &OpenSession) -> Result<(), IssueError> {
     Ok(())
 }
 
-fn check_child(
-    view: &ZoneView,
-    parent: &Stored<Session>,
-    request: &OpenSession,
-) -> Result<(), IssueError> {
+fn check_child(view: &ZoneView, parent: &Stored<Session>) -> Result<(), IssueError> {
     let id = parent.value.id;
     if parent.value.depth >= MAX_SESSION_DEPTH {
         let why = format!("sessions are at most {MAX_SESSION_DEPTH} deep");
@@ -285,10 +300,6 @@ fn check_child(
     if view.sessions.count_children(id) >= MAX_CHILDREN {
         let why = format!("`{id}` has {MAX_CHILDREN} children");
         return Err(IssueError::conflict("fan_out_exceeded", why));
-    }
-    if request.subject.is_some() && request.subject != parent.value.subject {
-        let why = "a child works for its parent's Subject".to_owned();
-        return Err(IssueError::InvalidRequest(why));
     }
     Ok(())
 }

@@ -56,6 +56,7 @@ impl Loader {
             prepared: imbl::HashMap::new(),
             providers: Table::default(),
             tokens: Table::default(),
+            issuers: Table::default(),
             bundles: imbl::HashMap::new(),
             revocations: imbl::HashMap::new(),
             anchors: super::anchors::Anchors::default(),
@@ -128,6 +129,12 @@ impl Loader {
                 let value: caracal_core::ApiToken = parse(document)?;
                 let name = value.name.clone();
                 view.tokens
+                    .insert(document.id, name, Stored { version, value });
+            }
+            Kind::Issuer => {
+                let value: caracal_core::Issuer = parse(document)?;
+                let name = value.name.clone();
+                view.issuers
                     .insert(document.id, name, Stored { version, value });
             }
             Kind::Bundle => {
@@ -219,6 +226,7 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         }
         Kind::Provider => view.providers.remove(id),
         Kind::Token => view.tokens.remove(id),
+        Kind::Issuer => view.issuers.remove(id),
         Kind::Bundle => {
             let version = view
                 .bundles

@@ -15,6 +15,8 @@ pub(crate) struct ZoneKeys {
     pub(crate) digest: Secret,
     /// For the nonces of proofs.
     pub(crate) nonce: Secret,
+    /// For the ids of Subjects. It must stay the same for the life of the zone.
+    pub(crate) subject: Secret,
 }
 
 impl ZoneKeys {
@@ -51,6 +53,9 @@ impl ZoneKeys {
             signers,
             public,
             nonce: nonce_key(&digest),
+            subject: Secret::new(
+                caracal_crypto::keyed_digest(&digest, b"caracal subject key").to_vec(),
+            ),
             digest,
         })
     }

@@ -6,7 +6,7 @@ use caracal_core::{
 };
 use caracal_engine::{CreateDelegation, IssueRequest, OpenSession, Outcome};
 use caracal_store::{StateStore, Write};
-use caracal_testkit::{SeededZone, TestEngine};
+use caracal_testkit::{OutsideIssuer, SeededZone, TestEngine};
 
 use super::random::Random;
 use super::reference::{
@@ -15,6 +15,7 @@ use super::reference::{
 };
 
 const APPS: [&str; 2] = ["anton", "berta"];
+const PEOPLE: [&str; 2] = ["alice", "bob"];
 const NAMES: [&str; 2] = ["items", "notes"];
 /// How many of the newest sessions, delegations and mandates steps choose among.
 const RECENT: usize = 40;
@@ -27,6 +28,8 @@ pub(crate) struct History {
     sessions: Vec<SessionId>,
     delegations: Vec<DelegationId>,
     mandates: Vec<MandateId>,
+    /// Who says who the Subjects are.
+    issuer: OutsideIssuer,
     subjects: [SubjectId; 2],
     seed: u64,
     /// What was done, for whoever reads a failure.
@@ -72,8 +75,15 @@ impl History {
         for application in &mut spec.applications {
             application.labels = ["restricted".parse().unwrap()].into();
         }
+        let issuer = OutsideIssuer::new("https://people.example");
+        spec.issuers.push(issuer.people("people"));
         let zone = test.seed("model", spec).await;
-        let subjects = [1, 2].map(|n| SubjectId::from_uuid(uuid::Uuid::from_u128(n)));
+        let subjects = [0, 1].map(|n| {
+            let found = test
+                .engine
+                .find_subject(zone.id, &test.admin(), "people", PEOPLE[n]);
+            found.unwrap()
+        });
         let mut history = Self {
             test: Some(test),
             zone,
@@ -82,6 +92,7 @@ impl History {
             sessions: Vec::new(),
             delegations: Vec::new(),
             mandates: Vec::new(),
+            issuer,
             subjects,
             seed,
             told: Vec::new(),
@@ -211,7 +222,10 @@ impl History {
             ttl_seconds: Some(ttl),
             parent_id: parent.map(|id| self.sessions[id]),
             authority: narrowing.map(authority),
-            subject: subject.map(|n| self.subjects[n]),
+            subject_token: subject.map(|n| {
+                let person = self.issuer.person(PEOPLE[n], self.test().engine.now());
+                self.issuer.sign(&person)
+            }),
             request_id: "req_open".to_owned(),
             ..OpenSession::default()
         };

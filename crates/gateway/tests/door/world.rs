@@ -350,6 +350,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
             labels: Default::default(),
             auth: Default::default(),
         }],
+        issuers: Vec::new(),
         providers: vec![
             provider("bearer", ProviderKind::Bearer),
             provider("keyed", query_key),

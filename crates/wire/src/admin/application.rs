@@ -1,5 +1,7 @@
 //! Registered software.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,22 +22,41 @@ pub struct ApplicationBody {
     pub auth: Option<ClientAuthBody>,
 }
 
-/// How an application proves to be itself. Exactly one member is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// How an application proves to be itself: by `private_key_jwt`, or by tokens of an outside
+/// `issuer` with a `subject`, `claims` or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientAuthBody {
     /// By assertions that it signs with its own key (RFC 7523). It gets no client secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_key_jwt: Option<ClientKeysBody>,
+    /// By tokens of this outside issuer of the zone. It gets no client secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What the `sub` of the token is: the value, or its beginning and `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "system:serviceaccount:prod:bot")]
+    pub subject: Option<String>,
+    /// What other claims of the token are, by name or by JSON pointer: each the value, or its beginning
+    /// and `*`. All must hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
 }
 
-/// The public keys of an application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// The public keys of an application: `jwks` or `jwks_uri`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientKeysBody {
     /// A JWK set (RFC 7517) of 1 to 8 public keys for ES256, EdDSA (or Ed25519), RS256 or PS256.
-    #[schema(value_type = Object)]
-    pub jwks: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub jwks: Option<serde_json::Value>,
+    /// Where it publishes such a set, over `https`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// True: `jwks_uri` may be at a loopback or private address, within what the instance allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_private: bool,
 }
 
 /// An application.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ApplicationBody, PolicyBody, ProviderBody, ResourceBody};
+use crate::{ApplicationBody, IssuerBody, PolicyBody, ProviderBody, ResourceBody};
 
 /// What a zone should hold. It changes only what it names, unless `prune` is true.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,6 +17,9 @@ pub struct ApplyRequest {
     /// The applications.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<ApplicationBody>,
+    /// The outside issuers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<IssuerBody>,
     /// The providers, with their secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderBody>,
@@ -59,6 +62,9 @@ pub struct ApplyAnswer {
     pub zone: AppliedZone,
     /// The applications that were named.
     pub applications: Vec<AppliedApplication>,
+    /// The outside issuers that were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<AppliedObject>,
     /// The resources that were named.
     pub resources: Vec<AppliedObject>,
     /// The providers that were named.

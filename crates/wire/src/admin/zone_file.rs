@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ApplicationBody, ApplyRequest, PolicyBody, ProviderEntry, ResourceBody, RetentionBody,
-    SecretSource, SecretValue,
+    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, ProviderEntry, ResourceBody,
+    RetentionBody, SecretSource, SecretValue,
 };
 
 /// The configuration of a zone as a file. Secrets are named, not given.
@@ -17,6 +17,9 @@ pub struct ZoneFile {
     /// The applications.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<ApplicationBody>,
+    /// The outside issuers, whose tokens prove workloads or people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<IssuerBody>,
     /// The providers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderEntry>,
@@ -53,6 +56,7 @@ impl ZoneFile {
         Ok(ApplyRequest {
             zone: Some(self.zone),
             applications: self.applications,
+            issuers: self.issuers,
             providers,
             resources: self.resources,
             policies: self.policies,

@@ -54,7 +54,15 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     (
         "caracal_client_assertions_total",
-        "Assertions of clients (`private_key_jwt`), by result: `accepted`, or what was wrong with them.",
+        "Assertions of clients (`private_key_jwt`, outside issuers), by result: `accepted`, or what was wrong with them.",
+    ),
+    (
+        "caracal_subject_tokens_total",
+        "ID tokens of people, by result: `accepted`, or what was wrong with them.",
+    ),
+    (
+        "caracal_issuer_key_fetches_total",
+        "Fetches of the keys of outside issuers and clients, by outcome: `fetched`, or why not.",
     ),
     (
         "caracal_policy_questions_total",
