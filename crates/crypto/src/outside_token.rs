@@ -49,8 +49,8 @@ struct JoseHeader {
 #[derive(Deserialize)]
 struct Hints {
     sub: String,
-    iss: Option<String>,
-    aud: Option<OneOrMany>,
+    iss: Option<Value>,
+    aud: Option<Value>,
 }
 
 /// A text of the form of a signed token. **Nothing it says is checked.**
@@ -95,8 +95,9 @@ impl<'t> UnverifiedToken<'t> {
             algorithm: parse_algorithm(&header.alg).ok_or(TokenError::WrongAlgorithm)?,
             kid: header.kid,
             sub,
-            iss,
-            aud: aud.map(OneOrMany::into_vec).unwrap_or_default(),
+            iss: iss.and_then(|iss| iss.as_str().map(str::to_owned)),
+            // What is of another form is refused with the signature.
+            aud: aud.map(texts).unwrap_or_default(),
         })
     }
 
@@ -257,6 +258,16 @@ impl OutsideToken {
             jti.as_bytes(),
         ]))
     }
+}
+
+/// A text, or those of a list.
+fn texts(value: Value) -> Vec<String> {
+    let many = match value {
+        Value::Array(many) => many,
+        one => vec![one],
+    };
+    let text = |value: Value| value.as_str().map(str::to_owned);
+    many.into_iter().filter_map(text).collect()
 }
 
 fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {

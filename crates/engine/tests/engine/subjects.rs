@@ -114,10 +114,7 @@ async fn a_session_works_for_whom_its_id_token_proves() {
     let mandate = mint(&world.test, &opened, None).await.unwrap();
     let claims = world.test.engine.open_mandate(&mandate.text).await.unwrap();
     assert_eq!(claims.claims().sub, alice.to_string());
-    assert_eq!(
-        claims.claims().act.as_ref().unwrap().sub,
-        opened.session.application
-    );
+    assert_eq!(claims.claims().client_id, opened.session.application);
     call(&world.test, &world.zone, &mandate.text, "GET")
         .await
         .unwrap();
