@@ -14,8 +14,7 @@ use crate::finish::finish;
 use crate::revocations::Seats;
 use crate::{
     answer, approvals, decide, decisions, delegations, introspect, metadata, metrics, revocations,
-    revoke,
-    sessions, token,
+    revoke, sessions, token,
 };
 
 /// The largest form that is read: 64 KiB.
