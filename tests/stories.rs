@@ -25,6 +25,7 @@ mod exact_calls;
 mod first_call;
 mod hygiene;
 mod introspection;
+mod issuers;
 mod key_clients;
 mod keys;
 mod large_bodies;
