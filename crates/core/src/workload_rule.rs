@@ -75,9 +75,8 @@ impl WorkloadRule {
         }
         let is = |found: Option<&Value>, pattern: &ClaimPattern| match found {
             Some(Value::String(text)) => pattern.matches(text),
-            Some(value @ (Value::Bool(_) | Value::Number(_))) => {
-                pattern.as_str() == value.to_string()
-            }
+            Some(Value::Bool(value)) => pattern.as_str() == if *value { "true" } else { "false" },
+            Some(Value::Number(value)) => value.to_string().as_str() == pattern.as_str(),
             _ => false,
         };
         let subject = self.subject.as_ref();

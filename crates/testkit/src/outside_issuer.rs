@@ -79,6 +79,11 @@ impl OutsideIssuer {
         self.signer.sign_token(&header, claims).expect("claims")
     }
 
+    /// The ID token of a person, made now.
+    pub fn token(&self, sub: &str, now: jiff::Timestamp) -> String {
+        self.sign(&self.person(sub, now))
+    }
+
     /// The claims of an ID token of a person, made now.
     pub fn person(&self, sub: &str, now: jiff::Timestamp) -> Value {
         let now = now.as_second();

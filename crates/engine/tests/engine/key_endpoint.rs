@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// What a path answers.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct KeyEndpoint {
     answers: Arc<Mutex<BTreeMap<String, Answers>>>,
     asked: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl KeyEndpoint {
@@ -35,17 +37,19 @@ impl KeyEndpoint {
             answers: Arc::default(),
             asked: Arc::default(),
             sent: Arc::default(),
+            tasks: Mutex::default(),
         };
         let (answers, asked, sent) = (
             Arc::clone(&endpoint.answers),
             Arc::clone(&endpoint.asked),
             Arc::clone(&endpoint.sent),
         );
-        tokio::spawn(async move {
+        endpoint.tasks.lock().unwrap().spawn(async move {
+            let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (answers, asked, sent) = (answers.clone(), asked.clone(), sent.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let _ = serve(stream, &answers, &asked, &sent).await;
                 });
             }

@@ -78,12 +78,9 @@ impl History {
         let issuer = OutsideIssuer::new("https://people.example");
         spec.issuers.push(issuer.people("people"));
         let zone = test.seed("model", spec).await;
-        let subjects = [0, 1].map(|n| {
-            let found = test
-                .engine
-                .find_subject(zone.id, &test.admin(), "people", PEOPLE[n]);
-            found.unwrap()
-        });
+        let (engine, admin) = (&test.engine, test.admin());
+        let find = |sub| engine.find_subject(zone.id, &admin, "people", sub);
+        let subjects = PEOPLE.map(|sub| find(sub).unwrap());
         let mut history = Self {
             test: Some(test),
             zone,
@@ -222,10 +219,7 @@ impl History {
             ttl_seconds: Some(ttl),
             parent_id: parent.map(|id| self.sessions[id]),
             authority: narrowing.map(authority),
-            subject_token: subject.map(|n| {
-                let person = self.issuer.person(PEOPLE[n], self.test().engine.now());
-                self.issuer.sign(&person)
-            }),
+            subject_token: subject.map(|n| self.issuer.token(PEOPLE[n], self.test().engine.now())),
             request_id: "req_open".to_owned(),
             ..OpenSession::default()
         };
