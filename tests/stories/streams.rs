@@ -179,6 +179,58 @@ async fn a_revocation_cuts_running_and_idle_streams_and_no_others() {
     .await;
 }
 
+const PERMITTED: &str = r#"
+zone: streams
+policies:
+  - name: all
+    cedar: |
+      permit (principal, action, resource) when { context.request.path == "/kept" };
+"#;
+
+/// Activating a policy decides open streams again: what it denies now is cut, an idle one too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activation_cuts_the_streams_that_it_denies_and_no_others() {
+    let (hold, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let upstream = RawUpstream::start(move |mut peer| {
+        if peer.find_head().is_none() {
+            return;
+        }
+        peer.send(SSE);
+        peer.send_chunk("data: 0\n\n");
+        // Until the story lets go.
+        let _ = released.lock().unwrap().recv();
+        peer.send_chunk("");
+    });
+    let (stack, client) = open(&upstream).await;
+    let mandate = client.mint("resource://feed", "").await;
+    let (mut kept, _) = get(&stack, &mandate, "/kept");
+    let (mut denied, _) = get(&stack, &mandate, "/denied");
+    for raw in [&mut kept, &mut denied] {
+        assert_eq!(raw.chunk().unwrap().as_deref(), Some("data: 0\n\n"));
+    }
+    let begun = Instant::now();
+    stack.apply(PERMITTED);
+    assert!(
+        denied.chunk().is_err(),
+        "the stream ended as if it were whole"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    until("the cut is in the ledger with its reason", async || {
+        let events = stack.events("streams");
+        let cut = |e: &&serde_json::Value| e["reason"] == "policy_denied";
+        let ends = events.iter().filter(|e| e["type"] == "call.finished");
+        ends.filter(cut).count() == 1
+    })
+    .await;
+    drop(hold);
+    assert_eq!(kept.chunk().unwrap(), None, "a permitted stream was cut");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_library_sees_a_cut_stream_as_an_error() {
     let (upstream, remote) = remote_stream();

@@ -1,5 +1,6 @@
 //! Authorising a governed call: the second phase of policy, and evidence before effect.
 
+mod again;
 mod decided;
 mod digest;
 mod granted;
@@ -16,6 +17,7 @@ use crate::approvals::{HeldCall, Reserved, Unusable};
 use crate::permit::Permit;
 use crate::{Engine, Refusal, Target};
 
+pub(crate) use again::{AskedCall, changes_decisions};
 use digest::digest_of_call;
 pub(crate) use granted::{Granted, Granting};
 pub(crate) use refuse::revoked;
@@ -91,7 +93,7 @@ impl Engine {
             entry,
         } = target;
         let mut subject = self.enter(&opened, view, entry);
-        let mut decided = self.decide_call(&opened, &subject, request, None);
+        let mut decided = self.decide_call(&opened, &subject.standing(), request, None);
         let digest = digest_of_call(&subject.view, &opened, request);
         decided.event.inputs_digest = Some(digest.clone());
         let mut used = None;
@@ -113,7 +115,7 @@ impl Engine {
                     return Err(Box::pin(refused).await);
                 }
                 HeldCall::Approved(given, approved) => {
-                    decided = self.decide_call(&opened, &subject, request, Some(given));
+                    decided = self.decide_call(&opened, &subject.standing(), request, Some(given));
                     decided.event.inputs_digest = Some(digest);
                     used = Some((given, approved));
                 }
@@ -187,6 +189,8 @@ impl Engine {
         // The evidence took time. What was revoked meanwhile ends the call here, and what was
         // changed is decided again, so that no call goes out on what is no longer so.
         loop {
+            let asked = || AskedCall::of(&opened, &subject, request, given);
+            subject.guard.call.decide_again_later(asked);
             let newest = opened.handle.view();
             let refusal = match subject.guard.call.find_dead(&newest) {
                 Some(anchor) => revoked(&opened, anchor),
@@ -197,7 +201,7 @@ impl Engine {
                     // What is gone was found dead; this is only for the compiler.
                     let entry = entry.unwrap_or_else(|| Arc::clone(&subject.entry));
                     subject = self.enter(&opened, newest, entry);
-                    let again = self.decide_call(&opened, &subject, request, given);
+                    let again = self.decide_call(&opened, &subject.standing(), request, given);
                     match again.into_refusal() {
                         // The resource may ask for it only since a moment ago.
                         None if !is_used_once => match self.use_once(&opened, &subject.entry).await

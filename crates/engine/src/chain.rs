@@ -2,6 +2,7 @@
 
 use caracal_core::{Anchor, MandateClaims, Provider, Resource, Revision, SessionId};
 
+use crate::ended::Ended;
 use crate::path::AuthorityPath;
 use crate::view::ZoneView;
 
@@ -54,10 +55,6 @@ impl Chain {
         self
     }
 
-    pub(crate) fn contains(&self, anchor: Anchor) -> bool {
-        self.anchors.contains(&anchor)
-    }
-
     /// The first thing that is dead for what was decided on `decided_on`.
     pub(crate) fn find_dead(&self, view: &ZoneView, decided_on: Revision) -> Option<Anchor> {
         let dead = |anchor: &Anchor| self.is_dead(*anchor, view, decided_on);
@@ -69,9 +66,23 @@ impl Chain {
         })
     }
 
-    /// True when this anchor is part of it, and dead.
-    pub(crate) fn dies_of(&self, anchor: Anchor, view: &ZoneView, decided_on: Revision) -> bool {
-        self.contains(anchor) && self.is_dead(anchor, view, decided_on)
+    /// What of the things that a commit ends has ended it.
+    pub(crate) fn find_ended(
+        &self,
+        ended: &Ended,
+        view: &ZoneView,
+        decided_on: Revision,
+    ) -> Option<Anchor> {
+        let dead = |anchor: &Anchor| {
+            ended.suspends(*anchor)
+                || (ended.has(*anchor) && self.is_dead(*anchor, view, decided_on))
+        };
+        let found = self.anchors.iter().copied().find(dead);
+        found.or_else(|| {
+            let fenced =
+                ended.may_fence(self.session) && self.is_fenced(self.session, view, decided_on);
+            fenced.then_some(Anchor::Session(self.session))
+        })
     }
 
     /// True when it was issued to an earlier holder of this session.

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caracal_core::{
-    Anchor, ApplicationId, DelegationId, EventType, KeyId, Kind, LogId, ProviderId, ResourceId,
-    Revision, Revocation, SessionId, ZoneId,
+    Anchor, ApplicationId, DelegationId, Kind, LogId, ProviderId, ResourceId, Revision, SessionId,
+    ZoneId,
 };
 use caracal_ledger::LeafDraft;
 use caracal_store::{CommitRecord, Entry, Write};
@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Engine;
+use crate::authorize_call::changes_decisions;
+use crate::ended::Ended;
 use crate::endings::endings_of;
 use crate::meters::meters;
 use crate::view::ZoneView;
@@ -60,15 +62,19 @@ impl Follower {
         }
     }
 
-    fn apply(&self, handle: &ZoneHandle, record: &CommitRecord) {
+    fn apply(&self, handle: &Arc<ZoneHandle>, record: &CommitRecord) {
         let view = handle.view();
         match self.engine.0.loader.next(&view, record) {
             Ok(next) => {
                 self.engine.index_applications(record);
                 // Whoever sees the new view finds what it ended.
                 handle.endings.add(endings_of(&view, record));
+                let again = changes_decisions(&view, &next, record);
                 handle.publish(next);
-                self.cut(handle, record);
+                Self::cut(handle, record);
+                if again {
+                    self.engine.decide_calls_again(handle);
+                }
             }
             Err(error) => {
                 handle.mark_stuck();
@@ -79,43 +85,20 @@ impl Follower {
 
     /// Cuts the live calls that a commit ends by a revocation, or by taking away what they
     /// stand on.
-    fn cut(&self, handle: &ZoneHandle, record: &CommitRecord) {
+    fn cut(handle: &ZoneHandle, record: &CommitRecord) {
         let view = handle.view();
-        for event in &record.events {
-            // A key that is forgotten in its time ends no call: only a dropped one does.
-            let key = event
-                .target
-                .as_deref()
-                .filter(|_| event.event_type == EventType::KeyDropped);
-            if let Some(key) = key.and_then(|key| key.parse::<KeyId>().ok()) {
-                let count = handle.live.cut_signed_by(key);
-                tracing::warn!(zone = %record.zone, %key, count, "a key was dropped; the calls on its mandates are cut");
-            }
+        let ended = Ended::by(record, &view);
+        let counts = handle.live.cut_ended(&ended, &view);
+        if !ended.keys.is_empty() {
+            let keys = &ended.keys;
+            tracing::warn!(zone = %record.zone, ?keys, "a key was dropped; the calls on its mandates are cut");
         }
-        for write in &record.writes {
-            let document = match write {
-                Write::Put(document) => document,
-                Write::Delete { kind, id, .. } => {
-                    if let Some(anchor) = anchor_of(*kind, *id) {
-                        handle.live.cut(anchor, &view);
-                        handle.forget(anchor);
-                    }
-                    continue;
-                }
-            };
-            if document.kind == Kind::Session {
-                // It may have been suspended, or have another holder.
-                handle
-                    .live
-                    .cut_session(SessionId::from_uuid(document.id), &view);
-            }
-            if document.kind != Kind::Revocation {
-                continue;
-            }
-            if let Ok(revocation) = serde_json::from_str::<Revocation>(&document.body) {
-                let count = handle.live.cut(revocation.anchor, &view);
-                handle.cuts.insert(revocation.id, count);
-            }
+        for anchor in ended.gone {
+            handle.forget(anchor);
+        }
+        for (revocation, anchor) in ended.revocations {
+            let count = counts.get(&anchor).copied().unwrap_or(0);
+            handle.cuts.insert(revocation, count);
         }
     }
 

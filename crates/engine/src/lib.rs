@@ -21,6 +21,7 @@ mod change;
 mod clock;
 mod decide;
 mod delegations;
+mod ended;
 mod endings;
 mod engine;
 mod error;

@@ -35,6 +35,10 @@ pub(crate) struct Meters {
     revoke: Histogram,
     revocations: Counter,
     cut: Counter,
+    /// Calls that policy was asked about again while they went on.
+    pub(crate) decided_again: Counter,
+    /// Those of them that it did not let go on.
+    pub(crate) cut_by_policy: Counter,
 }
 
 /// The handles. The binary sets the recorder up before an engine starts.
@@ -55,6 +59,8 @@ pub(crate) fn meters() -> &'static Meters {
         revoke: metrics::histogram!("caracal_revocation_seconds"),
         revocations: metrics::counter!("caracal_revocations_total"),
         cut: metrics::counter!("caracal_calls_cut_total"),
+        decided_again: metrics::counter!("caracal_calls_decided_again_total"),
+        cut_by_policy: metrics::counter!("caracal_calls_cut_by_policy_total"),
     })
 }
 

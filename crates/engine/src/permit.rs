@@ -134,9 +134,14 @@ impl Permit {
         left.map_or(most, |left| most.min(left))
     }
 
-    /// Cancelled when a revocation ends the authority of this call.
+    /// Cancelled when the authority of this call has ended, or policy does not let it go on.
     pub fn cut(&self) -> &CancellationToken {
         &self.guard.call.cut
+    }
+
+    /// Why [`Self::cut`] was cancelled: `mandate_revoked`, or what policy says of the call now.
+    pub fn cut_code(&self) -> RefusalCode {
+        self.guard.call.cut_code()
     }
 
     /// Opens the credential for this one request.

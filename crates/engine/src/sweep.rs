@@ -5,10 +5,11 @@
 //! that is gone. Without sweeping, an application that mints and revokes in a loop would make
 //! state grow for ever.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use caracal_core::{Anchor, ApiToken, EventType, Kind, Revocation, ZoneId};
+use caracal_core::{Anchor, ApiToken, EventType, Kind, Revocation, RevocationId, ZoneId};
 use jiff::Timestamp;
 
 use crate::change::Change;
@@ -51,7 +52,7 @@ impl Engine {
     }
 
     /// Forgets what a zone does not need any more.
-    pub(crate) async fn sweep(&self, zone: ZoneId) {
+    pub async fn sweep(&self, zone: ZoneId) {
         let admin = Admin::new(Operator::local(), self.new_request_id());
         let now = self.now();
         for what in [revocations, tokens, bundles] {
@@ -76,12 +77,13 @@ impl Engine {
 type Told = Option<(EventType, String)>;
 
 fn revocations(view: &ZoneView, now: Timestamp, change: &mut Change) -> Told {
-    let moot = view
-        .revocations
-        .values()
+    let moot = view.revocations.values();
+    let mut moot: Vec<_> = moot
         .filter(|held| is_moot(view, &held.value, now))
-        .take(BATCH);
-    for held in moot {
+        .collect();
+    let needed = still_needed(view, &moot);
+    moot.retain(|held| !needed.contains(&held.value.id));
+    for held in moot.into_iter().take(BATCH) {
         change.delete(Kind::Revocation, held.value.id.uuid(), held.version);
     }
     let count = change.writes.len();
@@ -89,6 +91,46 @@ fn revocations(view: &ZoneView, now: Timestamp, change: &mut Change) -> Told {
         let why = format!("{count} revocations that nothing alive could be under");
         (EventType::RevocationExpired, why)
     })
+}
+
+/// Those that something which they ended is still stored: nobody has come to sweep it, and
+/// without them it would be alive again. Only what was lifted can be; the rest is about what is
+/// gone.
+fn still_needed(view: &ZoneView, moot: &[&Arc<Stored<Revocation>>]) -> HashSet<RevocationId> {
+    let mut needed = HashSet::new();
+    let lifted = moot.iter().map(|held| &held.value);
+    let mut by_anchor: HashMap<Anchor, Vec<&Revocation>> = HashMap::new();
+    for revocation in lifted.filter(|held| !view.is_gone(held.anchor)) {
+        by_anchor
+            .entry(revocation.anchor)
+            .or_default()
+            .push(revocation);
+    }
+    if by_anchor.is_empty() {
+        return needed;
+    }
+    let mut look = |anchor: Anchor, decided_on| {
+        let found = by_anchor.get(&anchor).into_iter().flatten();
+        needed.extend(
+            found
+                .filter(|held| held.ends(decided_on))
+                .map(|held| held.id),
+        );
+    };
+    for held in view.sessions.iter() {
+        let session = &held.value;
+        look(Anchor::Zone(view.zone.value.id), session.decided_on);
+        look(Anchor::Application(session.application), session.decided_on);
+        if let Some(subject) = session.subject {
+            look(Anchor::Subject(subject), session.decided_on);
+        }
+    }
+    for held in view.approvals.iter() {
+        for anchor in &held.value.anchors {
+            look(*anchor, held.value.decided_on);
+        }
+    }
+    needed
 }
 
 fn tokens(view: &ZoneView, now: Timestamp, change: &mut Change) -> Told {

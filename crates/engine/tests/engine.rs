@@ -8,6 +8,7 @@
 )]
 
 mod engine {
+    mod again;
     mod apply;
     mod approvals;
     mod assertions;

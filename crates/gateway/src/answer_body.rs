@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use caracal_core::RefusalCode;
 use caracal_egress::Answer;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -129,8 +130,8 @@ impl Body for AnswerBody {
 
 impl Forwarded {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        if self.call.as_ref().is_some_and(Call::is_cut) {
-            return self.revoked();
+        if let Some(code) = self.call.as_ref().and_then(Call::cut_code) {
+            return self.revoked(code);
         }
         loop {
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
@@ -190,16 +191,21 @@ impl Forwarded {
         }
     }
 
-    fn revoked(&mut self) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        let cut = self.cut_short("mandate_revoked");
+    fn revoked(&mut self, code: RefusalCode) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        let cut = self.cut_short(code.as_str());
         if self.ending != Ending::Grpc {
             return cut;
         }
         let mut trailers = HeaderMap::new();
         grpc::add_end(
             &mut trailers,
-            grpc::code_of(401),
-            "mandate_revoked: the mandate was revoked while the call went on",
+            grpc::code_of(code.status()),
+            match code {
+                RefusalCode::MandateRevoked => {
+                    "mandate_revoked: the mandate was revoked while the call went on"
+                }
+                _ => "policy_denied: what the call was allowed by was changed while it went on",
+            },
         );
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use caracal_core::RefusalCode;
 use caracal_engine::{Outcome, Permit};
 use caracal_limits::Place;
 use tokio::time::Instant;
@@ -47,11 +48,18 @@ impl Call {
         meters().answered(status);
     }
 
-    /// True once a revocation has ended the authority of the call.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.permit
+    /// Why the call was cut.
+    pub(crate) fn cut_code(&self) -> Option<RefusalCode> {
+        let cut = self
+            .permit
             .as_ref()
-            .is_some_and(|permit| permit.cut().is_cancelled())
+            .filter(|permit| permit.cut().is_cancelled());
+        cut.map(Permit::cut_code)
+    }
+
+    /// The same in a word.
+    pub(crate) fn cut_reason(&self) -> Option<&'static str> {
+        self.cut_code().map(|code| code.as_str())
     }
 
     /// Records the end; what comes later changes nothing.
@@ -71,6 +79,8 @@ impl Drop for Call {
     fn drop(&mut self) {
         if self.permit.is_some() {
             let reason = match self.connection.ended() {
+                // The connection knows that it was cut, and not why.
+                Some("mandate_revoked") => self.cut_reason().unwrap_or("mandate_revoked"),
                 Some(reason) => reason,
                 None if std::thread::panicking() => "internal_error",
                 None => "client_gone",

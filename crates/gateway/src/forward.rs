@@ -212,7 +212,7 @@ async fn send(
 
 /// Why there is no answer.
 enum Unanswered {
-    Revoked,
+    Cut(RefusalCode),
     TimedOut,
     ClientTooSlow,
     Egress(EgressError),
@@ -242,7 +242,7 @@ async fn await_answer(
     loop {
         tokio::select! {
             biased;
-            () = &mut cut => return Err(Unanswered::Revoked),
+            () = &mut cut => return Err(Unanswered::Cut(permit.cut_code())),
             answer = &mut sending => return answer.map_err(Unanswered::Egress),
             () = &mut late => {
                 let due = upload.map(|upload| after(upload.last_moved()));
@@ -262,7 +262,7 @@ impl Unanswered {
     /// False when it is certain that no byte of the request left.
     fn may_have_left(&self) -> bool {
         match self {
-            Self::Revoked | Self::ClientTooSlow | Self::TimedOut => true,
+            Self::Cut(_) | Self::ClientTooSlow | Self::TimedOut => true,
             Self::Egress(error) => !error.is_before_write(),
         }
     }
@@ -270,7 +270,7 @@ impl Unanswered {
     /// What the upstream did wrong, in a word for metrics.
     fn kind(&self) -> Option<&'static str> {
         match self {
-            Self::Revoked | Self::ClientTooSlow => None,
+            Self::Cut(_) | Self::ClientTooSlow => None,
             Self::TimedOut => Some("answer_timeout"),
             Self::Egress(error) => Some(error.kind()),
         }
@@ -284,9 +284,14 @@ impl Unanswered {
         }
         let unreachable = |detail| Refused::code(RefusalCode::UpstreamUnreachable, detail);
         let error = match self {
-            Self::Revoked => {
+            Self::Cut(code @ RefusalCode::MandateRevoked) => {
                 let detail = "the mandate was revoked while the upstream was at work";
-                return Refused::code(RefusalCode::MandateRevoked, detail);
+                return Refused::code(code, detail);
+            }
+            Self::Cut(code) => {
+                let detail =
+                    "what the call was allowed by was changed while the upstream was at work";
+                return Refused::code(code, detail);
             }
             Self::TimedOut => {
                 tracing::warn!(request_id, "an upstream did not begin to answer in time");

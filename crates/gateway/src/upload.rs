@@ -212,7 +212,7 @@ impl Drop for Upload {
             end.call.take()
         };
         if let Some(mut call) = call {
-            let reason = call.is_cut().then_some("mandate_revoked");
+            let reason = call.cut_reason();
             call.finish(reason);
         }
     }

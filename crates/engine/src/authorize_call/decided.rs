@@ -11,9 +11,12 @@ use super::refuse::broken_path;
 use super::{CallRequest, CallSubject, revoked};
 use crate::approvals::{Given, covers, in_use, still_needed};
 use crate::decide::{Asked, PathQuestion, ask_path, reason_text};
+use crate::live::LiveCall;
 use crate::meters::meters;
+use crate::path::{AuthorityPath, Broken};
 use crate::verify::OpenedMandate;
-use crate::{Engine, Refusal};
+use crate::view::ZoneView;
+use crate::{Engine, Refusal, ResourceEntry};
 
 /// The answer, with the event that tells it.
 pub(super) struct Decided {
@@ -35,21 +38,39 @@ impl Decided {
     }
 }
 
+/// What a call stands on while it is decided.
+pub(super) struct Standing<'s> {
+    pub(super) view: &'s ZoneView,
+    pub(super) entry: &'s ResourceEntry,
+    pub(super) call: &'s LiveCall,
+    pub(super) path: &'s Result<AuthorityPath, Broken>,
+    /// It was let through before: its mandate may have expired since.
+    pub(super) goes_on: bool,
+}
+
+impl CallSubject {
+    pub(super) fn standing(&self) -> Standing<'_> {
+        Standing {
+            view: &self.view,
+            entry: &self.entry,
+            call: &self.guard.call,
+            path: &self.path,
+            goes_on: false,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn decide_call(
         &self,
         opened: &OpenedMandate,
-        subject: &CallSubject,
+        standing: &Standing<'_>,
         request: &CallRequest<'_>,
         reserved: Option<Given>,
     ) -> Decided {
-        let CallSubject {
-            view,
-            entry,
-            guard,
-            path,
-            ..
-        } = subject;
+        let Standing {
+            view, entry, call, ..
+        } = standing;
         let claims = opened.claims();
         let resource = entry.resource();
         let identifier = resource.identifier();
@@ -66,17 +87,17 @@ impl Engine {
             refusal: Some(refusal),
             held: None,
         };
-        if let Some(anchor) = guard.call.find_dead(view) {
+        if let Some(anchor) = call.find_dead(view) {
             return deny(event, revoked(opened, anchor));
         }
-        let path = match path {
+        let path = match standing.path {
             Ok(path) => path,
             Err(broken) => return deny(event, broken_path(opened, *broken)),
         };
         event.subject = path.root().subject();
         event.delegations = Some(path.delegation_ids()).filter(|ids| !ids.is_empty());
         // It was good when it was opened; a call may have waited for its place since.
-        if claims.exp <= self.now().as_second() {
+        if !standing.goes_on && claims.exp <= self.now().as_second() {
             let refusal = Refusal::new(RefusalCode::MandateExpired, "the mandate has expired");
             return deny(event, refusal.hint("get a fresh mandate from the STS"));
         }

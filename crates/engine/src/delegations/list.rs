@@ -72,19 +72,10 @@ impl BlastRadius {
     fn add_delegation(&mut self, view: &ZoneView, id: DelegationId) {
         let mut left = vec![id];
         while let Some(id) = left.pop() {
-            let Some(held) = view.delegations.find(id) else {
-                continue;
-            };
-            if !self.delegations.insert(id) {
+            if view.delegations.find(id).is_none() || !self.delegations.insert(id) {
                 continue;
             }
-            // What its receiver lends on by it.
-            let receiver = held.value.receiver.into_iter();
-            let lent = receiver.flat_map(|session| view.delegations.lent_by(session));
-            left.extend(
-                lent.filter(|below| below.value.via == Some(id))
-                    .map(|below| below.value.id),
-            );
+            left.extend(view.delegations.lent_via(id).map(|below| below.value.id));
         }
     }
 }

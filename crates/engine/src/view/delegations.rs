@@ -17,6 +17,8 @@ pub(crate) struct Delegations {
     from: imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>,
     /// By the session that may use them.
     into: imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>,
+    /// By the delegation that they were lent on by.
+    via: imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>,
     by_expiry: imbl::OrdSet<(Timestamp, Uuid)>,
 }
 
@@ -39,6 +41,17 @@ impl Delegations {
         session: SessionId,
     ) -> impl Iterator<Item = &Arc<Stored<Delegation>>> {
         let ids = self.from.get(&session.uuid());
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| self.by_id.get(id))
+    }
+
+    /// What was lent on by a delegation.
+    pub(crate) fn lent_via(
+        &self,
+        delegation: DelegationId,
+    ) -> impl Iterator<Item = &Arc<Stored<Delegation>>> {
+        let ids = self.via.get(&delegation.uuid());
         ids.into_iter()
             .flatten()
             .filter_map(|id| self.by_id.get(id))
@@ -92,6 +105,9 @@ impl Delegations {
         if let Some(receiver) = delegation.receiver {
             self.into.entry(receiver.uuid()).or_default().insert(id);
         }
+        if let Some(via) = delegation.via {
+            self.via.entry(via.uuid()).or_default().insert(id);
+        }
         self.by_id.insert(id, Arc::new(stored));
     }
 
@@ -101,18 +117,21 @@ impl Delegations {
         };
         let delegation = &held.value;
         self.by_expiry.remove(&(delegation.expires_at, id));
-        forget(&mut self.from, delegation.from, id);
+        forget(&mut self.from, delegation.from.uuid(), id);
         if let Some(receiver) = delegation.receiver {
-            forget(&mut self.into, receiver, id);
+            forget(&mut self.into, receiver.uuid(), id);
+        }
+        if let Some(via) = delegation.via {
+            forget(&mut self.via, via.uuid(), id);
         }
     }
 }
 
-fn forget(by_session: &mut imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>, session: SessionId, id: Uuid) {
-    if let Some(ids) = by_session.get_mut(&session.uuid()) {
+fn forget(index: &mut imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>, key: Uuid, id: Uuid) {
+    if let Some(ids) = index.get_mut(&key) {
         ids.remove(&id);
         if ids.is_empty() {
-            by_session.remove(&session.uuid());
+            index.remove(&key);
         }
     }
 }

@@ -289,6 +289,42 @@ async fn revocations_that_nothing_can_be_under_go() {
     assert_eq!(list().len(), 0);
 }
 
+/// What a revocation has ended stays dead after it was lifted, also when nobody came to sweep it.
+#[tokio::test]
+async fn a_lifted_revocation_is_kept_as_long_as_what_it_ended_is_stored() {
+    let test = TestEngine::in_memory().await;
+    let zone = test.seed_policy(ALL).await;
+    let engine = &test.engine;
+    let wanted = caracal_engine::OpenSession {
+        ttl_seconds: Some(20_000),
+        ..Default::default()
+    };
+    let caller = zone.credentials("anton");
+    let opened = engine.open_session(&caller, None, wanted).await.unwrap();
+    let session = opened.session.id;
+    let anchor = Anchor::Application(zone.id_of("anton"));
+    let revoked = engine.revoke(zone.id, &admin(), anchor, None).await;
+    let lifted = engine.lift(zone.id, &admin(), revoked.unwrap().id).await;
+    let lifted = lifted.unwrap().value;
+    test.clock.advance_seconds(5000);
+    let mint = || {
+        let mut asks = zone.asks("anton", ITEMS, None);
+        asks.session_id = Some(session);
+        engine.issue(asks)
+    };
+    let kept = || {
+        let all = engine.list_revocations(zone.id, &admin()).unwrap();
+        all.iter().any(|held| held.value.id == lifted.id)
+    };
+    engine.sweep(zone.id).await;
+    assert!(kept(), "the session that it ended is still stored");
+    assert_eq!(mint().await.err().unwrap().code(), "invalid_grant");
+    engine.sweep_sessions(zone.id, true).await;
+    engine.sweep(zone.id).await;
+    assert!(!kept(), "nothing that it ended is left");
+    assert_eq!(mint().await.err().unwrap().code(), "invalid_grant");
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_bundles_the_newest_and_the_active_one_are_kept() {
     let test = TestEngine::in_memory().await;

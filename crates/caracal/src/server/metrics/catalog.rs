@@ -86,6 +86,14 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     ("caracal_calls_cut_total", "Calls that revocations cut."),
     (
+        "caracal_calls_decided_again_total",
+        "Calls that were decided again while they went on, because policy or a resource was changed.",
+    ),
+    (
+        "caracal_calls_cut_by_policy_total",
+        "Calls that were cut because they would not be let through any more when they were decided again.",
+    ),
+    (
         "caracal_state_commits_total",
         "Changes of state, by outcome: `made`, `conflict` (decided again on newer state), `failed`.",
     ),
