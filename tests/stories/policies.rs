@@ -129,3 +129,72 @@ async fn a_policy_that_errors_denies() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_beside_the_policies_refuse_an_activation_that_fails_them() {
+    let stack = Stack::start();
+    let read = r#"permit (principal, action == Action::"mail:read", resource);"#;
+    let all = "permit (principal, action, resource);";
+    let tests = "tests:\n  - { name: reads, application: anton, resource: mail, scope: mail:read, expect: allow, by: [rule] }\n\
+                 \x20 - name: never-sends\n    application: anton\n    resource: mail\n    scope: mail:send\n\
+                 \x20   request: { method: POST, path: /send }\n    expect: deny\n";
+    let good = format!("{}{tests}", zone_with(read));
+    let applied = stack.apply(&good);
+    let client = stack.client(&applied, "anton");
+    let granted = async || client.try_mint("resource://mail", "").await.json()["scope"].clone();
+    assert_eq!(granted().await, "mail:read");
+
+    // The active tests, against the active policies.
+    let active = stack.cli(&["policy", "test", "--json"]).ok().json();
+    assert_eq!(
+        (&active["passed"], &active["failed"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(active["results"][1]["decision"], "allow");
+    let listed = stack.cli(&["policy", "history", "--json"]).ok().json();
+    assert_eq!(listed["items"][0]["version"], active["version"]);
+
+    // A draft without tests is measured by the active ones, and changes nothing.
+    let bad = zone_with(all);
+    let run = stack
+        .cli_with(&["policy", "test", "-f", "-"], &bad)
+        .fails(1);
+    assert!(
+        run.stdout
+            .contains("deny is expected, and the decision is allow by `rule`"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("1 passed, 1 failed"), "{}", run.stdout);
+    let refused = stack.cli_with(&["apply", "-f", "-"], &bad).fails(1);
+    assert!(
+        refused.stderr.contains("tests[never-sends]"),
+        "{}",
+        refused.stderr
+    );
+    let refused = stack.cli_with(&["policy", "check", "-f", "-"], &format!("{bad}{tests}"));
+    assert!(refused.fails(1).stderr.contains("tests[never-sends]"));
+    assert_eq!(granted().await, "mail:read");
+
+    // What is exported holds the tests, and is so already.
+    let exported = stack.cli(&["export"]).ok().stdout;
+    assert!(exported.contains("never-sends"), "{exported}");
+    let again = stack.cli_with(&["apply", "-f", "-", "--json"], &exported);
+    assert_eq!(again.ok().json()["changes"], 0);
+
+    // A difference shows a changed test; who drops the test may activate.
+    let without = stack.cli_with(&["diff", "-f", "-", "--prune"], &bad).ok();
+    assert!(
+        without.stdout.contains("tests.never-sends"),
+        "{}",
+        without.stdout
+    );
+    stack.cli_with(&["apply", "-f", "-", "--prune"], &bad).ok();
+    assert_eq!(granted().await, "mail:read mail:send");
+    let none = stack.cli(&["policy", "test"]).fails(1);
+    assert!(
+        none.stderr.contains("there is no test to run"),
+        "{}",
+        none.stderr
+    );
+}

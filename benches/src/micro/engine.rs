@@ -172,6 +172,7 @@ fn zone_spec() -> Result<ZoneSpec> {
             labels: Default::default(),
             auth: Default::default(),
         }],
+        tests: Vec::new(),
         issuers: Vec::new(),
         providers: vec![ProviderSpec {
             name: "key".parse()?,

@@ -70,6 +70,7 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(policies::get))
         .routes(routes!(bundles::list, bundles::store))
         .routes(routes!(bundles::check))
+        .routes(routes!(bundles::test))
         .routes(routes!(bundles::get))
         .routes(routes!(bundles::activate))
         .routes(routes!(explain::explain))

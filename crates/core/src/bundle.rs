@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{BundleId, Name};
+use crate::{BundleId, Name, PolicyTest};
 
 /// The most bytes that the policies of one bundle may have together: 1 MiB.
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
@@ -18,6 +18,40 @@ pub struct PolicySource {
     pub name: Name,
     /// The Cedar text.
     pub cedar: String,
+}
+
+/// Policies with what their author expects of them: what a bundle is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// The policies.
+    pub policies: Vec<PolicySource>,
+    /// The tests.
+    #[serde(default)]
+    pub tests: Vec<PolicyTest>,
+}
+
+impl PolicySet {
+    /// The same, ordered by name.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.policies.sort_by(|a, b| a.name.cmp(&b.name));
+        self.tests.sort_by(|a, b| a.name.cmp(&b.name));
+        self
+    }
+
+    /// True when there is neither a policy nor a test.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.tests.is_empty()
+    }
+}
+
+impl From<Vec<PolicySource>> for PolicySet {
+    fn from(policies: Vec<PolicySource>) -> Self {
+        Self {
+            policies,
+            tests: Vec::new(),
+        }
+    }
 }
 
 /// The SHA-256 of a bundle's canonical form, in lower-case hex; the `policy_version` of events.
@@ -60,4 +94,17 @@ pub struct Bundle {
     pub created_at: Timestamp,
     /// The policies, ordered by name.
     pub policies: Vec<PolicySource>,
+    /// The tests that must pass before it decides, ordered by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTest>,
+}
+
+impl Bundle {
+    /// The policies and tests of it.
+    pub fn set(&self) -> PolicySet {
+        PolicySet {
+            policies: self.policies.clone(),
+            tests: self.tests.clone(),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use caracal_core::{Epoch, Kind, Name, Position, Role, Version, ZoneId};
+use caracal_core::{Epoch, Kind, Name, PolicySet, Position, Role, Version, ZoneId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
@@ -136,7 +136,7 @@ impl Engine {
         for provider in &spec.providers {
             plan.put_provider(provider)?;
         }
-        set_policies(&mut plan, spec);
+        set_bundle(&mut plan, spec);
         match spec.retention {
             Some(retention) => plan.set_retention(retention)?,
             None if spec.prune => plan.set_retention(None)?,
@@ -256,17 +256,23 @@ fn base_of(view: &ZoneView) -> String {
     digest.get(..16).unwrap_or_default().to_owned()
 }
 
-/// The active policies with those of the file added or replaced; when pruning, exactly the
-/// file's.
-fn set_policies(plan: &mut Plan<'_>, spec: &ZoneSpec) {
-    if spec.prune {
-        plan.set_policies(spec.policies.clone());
-    } else if !spec.policies.is_empty() {
-        let mut policies = plan.active_policies();
-        policies.retain(|held| !spec.policies.iter().any(|new| new.name == held.name));
-        policies.extend(spec.policies.iter().cloned());
-        plan.set_policies(policies);
+/// The active policies and tests with those of the file added or replaced; when pruning, exactly
+/// the file's.
+fn set_bundle(plan: &mut Plan<'_>, spec: &ZoneSpec) {
+    let mut set = PolicySet::default();
+    if !spec.prune {
+        if spec.policies.is_empty() && spec.tests.is_empty() {
+            return;
+        }
+        set = plan.active_set();
+        set.policies
+            .retain(|held| !spec.policies.iter().any(|new| new.name == held.name));
+        set.tests
+            .retain(|held| !spec.tests.iter().any(|new| new.name == held.name));
     }
+    set.policies.extend(spec.policies.iter().cloned());
+    set.tests.extend(spec.tests.iter().cloned());
+    plan.set_bundle(set);
 }
 
 fn prune(plan: &mut Plan<'_>, view: &ZoneView, spec: &ZoneSpec) {
@@ -319,6 +325,7 @@ fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
         spec.providers.iter().map(|p| &p.name).collect(),
     );
     check("policies", spec.policies.iter().map(|p| &p.name).collect());
+    check("tests", spec.tests.iter().map(|t| &t.name).collect());
     if errors.is_empty() {
         Ok(())
     } else {

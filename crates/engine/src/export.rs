@@ -1,8 +1,6 @@
 //! A zone as a file.
 
-use caracal_core::{
-    Application, Issuer, Name, PolicySource, Provider, Resource, Retention, ZoneId,
-};
+use caracal_core::{Application, Issuer, Name, PolicySet, Provider, Resource, Retention, ZoneId};
 
 use crate::plan::Plan;
 use crate::{Admin, AdminError, Engine};
@@ -20,8 +18,8 @@ pub struct ZoneExport {
     pub providers: Vec<Provider>,
     /// The resources, by name.
     pub resources: Vec<Resource>,
-    /// The active policies, by name.
-    pub policies: Vec<PolicySource>,
+    /// The active policies with their tests, by name.
+    pub bundle: PolicySet,
     /// How long events are kept; none for ever.
     pub retention: Option<Retention>,
     /// Whether operators may decide about approvals of their own sessions.
@@ -41,7 +39,7 @@ impl Engine {
             issuers: view.issuers.iter().map(|i| i.value.clone()).collect(),
             providers: view.providers.iter().map(|p| p.value.clone()).collect(),
             resources: view.resources.iter().map(|r| r.value.clone()).collect(),
-            policies: Plan::new(self, admin, &view).active_policies(),
+            bundle: Plan::new(self, admin, &view).active_set(),
             retention: view.zone.value.retention,
             self_approval: view.zone.value.self_approval,
         })

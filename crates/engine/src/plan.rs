@@ -14,7 +14,7 @@ mod resources;
 use std::collections::BTreeMap;
 
 use caracal_core::{
-    Application, Bundle, BundleId, BundleVersion, EventType, Issuer, Kind, Name, PolicySource,
+    Application, Bundle, BundleId, BundleVersion, EventType, Issuer, Kind, Name, PolicySet,
     Provider, Resource, Retention, Role, Version, Zone,
 };
 use caracal_policy::Vocabulary;
@@ -24,6 +24,7 @@ pub(crate) use applications::CLIENT_SECRET_PREFIX;
 pub use changed::{AppliedChange, ChangedObject, SecretChange};
 
 use crate::change::Change;
+use crate::policy_tests::{TestZone, check_tests};
 use crate::retain::in_words;
 use crate::view::{Stored, Table, ZoneView, version_of};
 use crate::{Admin, AdminError, Engine, FieldError};
@@ -40,7 +41,7 @@ pub(crate) struct Plan<'p> {
     resources: Table<Resource>,
     providers: Table<Provider>,
     issuers: Table<Issuer>,
-    policies: Option<Vec<PolicySource>>,
+    bundle: Option<PolicySet>,
     retention: Option<Retention>,
     self_approval: bool,
     change: Change,
@@ -62,7 +63,7 @@ impl<'p> Plan<'p> {
             resources: view.resources.clone(),
             providers: view.providers.clone(),
             issuers: view.issuers.clone(),
-            policies: None,
+            bundle: None,
             retention: view.zone.value.retention,
             self_approval: view.zone.value.self_approval,
             change: Change::of_configuration(view),
@@ -129,10 +130,9 @@ impl<'p> Plan<'p> {
         self.providers.remove(id.uuid());
     }
 
-    /// Makes these policies the active bundle.
-    pub(crate) fn set_policies(&mut self, mut policies: Vec<PolicySource>) {
-        policies.sort_by(|a, b| a.name.cmp(&b.name));
-        self.policies = Some(policies);
+    /// Makes these policies, with these tests, the active bundle.
+    pub(crate) fn set_bundle(&mut self, set: PolicySet) {
+        self.bundle = Some(set.sorted());
     }
 
     /// Keeps the zone's events so long; none for ever.
@@ -203,32 +203,41 @@ impl<'p> Plan<'p> {
         !self.change.events.iter().any(activates)
     }
 
-    /// The policies that are active now.
-    pub(crate) fn active_policies(&self) -> Vec<PolicySource> {
+    /// The policies that are active now, with their tests.
+    pub(crate) fn active_set(&self) -> PolicySet {
         let version = self.view.zone.value.policy.as_ref();
         version
             .and_then(|version| self.view.bundles.get(version))
-            .map(|stored| stored.bundle.policies.clone())
+            .map(|stored| stored.bundle.set())
             .unwrap_or_default()
     }
 
     /// Checks the draft as a whole and turns it into a change.
     pub(crate) fn finish(mut self) -> Result<Finished, AdminError> {
         self.check_references();
-        let policies = self.policies.take();
-        let wanted = policies.clone().unwrap_or_else(|| self.active_policies());
+        let bundle = self.bundle.take();
+        let wanted = bundle.clone().unwrap_or_else(|| self.active_set());
+        check_tests(&wanted.tests)?;
         let vocabulary = self.vocabulary();
         let version = version_of(&wanted);
         let cache = self.engine.policies();
-        match cache.compile(&version, &wanted, &vocabulary) {
-            Ok(compiled) => self.errors.extend(unenforced(&compiled)),
+        match cache.compile(&version, &wanted.policies, &vocabulary) {
+            Ok(compiled) => {
+                self.errors.extend(unenforced(&compiled));
+                let zone = TestZone {
+                    applications: &self.applications,
+                    resources: &self.resources,
+                    now: self.engine.now(),
+                };
+                self.errors.extend(zone.failures(&compiled, &wanted.tests));
+            }
             Err(errors) => self.errors.extend(errors.0.into_iter().map(policy_field)),
         }
         if !self.errors.is_empty() {
             return Err(AdminError::Invalid(self.errors));
         }
-        if let Some(policies) = policies {
-            self.activate(version, policies)?;
+        if let Some(bundle) = bundle {
+            self.activate(version, bundle)?;
         }
         self.write_settings()?;
         if self.ordered && !self.change.is_empty() {
@@ -241,19 +250,14 @@ impl<'p> Plan<'p> {
         })
     }
 
-    fn activate(
-        &mut self,
-        version: BundleVersion,
-        policies: Vec<PolicySource>,
-    ) -> Result<(), AdminError> {
+    fn activate(&mut self, version: BundleVersion, set: PolicySet) -> Result<(), AdminError> {
         let zone: &Zone = &self.view.zone.value;
-        if zone.policy.as_ref() == Some(&version) || (zone.policy.is_none() && policies.is_empty())
-        {
+        if zone.policy.as_ref() == Some(&version) || (zone.policy.is_none() && set.is_empty()) {
             return Ok(());
         }
-        let active = self.active_policies();
-        let before = ChangedObject::policies(&active, &policies);
-        let after = ChangedObject::policies(&policies, &active);
+        let active = self.active_set();
+        let before = ChangedObject::bundle(&active, &set);
+        let after = ChangedObject::bundle(&set, &active);
         if !self.view.bundles.contains_key(&version) {
             let created_at = self.engine.now();
             let id = BundleId::new(created_at, &self.engine.random());
@@ -261,7 +265,8 @@ impl<'p> Plan<'p> {
                 id,
                 version: version.clone(),
                 created_at,
-                policies,
+                policies: set.policies,
+                tests: set.tests,
             };
             self.change
                 .put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;

@@ -1,13 +1,14 @@
 //! Policies: checking, storing and activating bundles.
 
 use caracal_core::{
-    Bundle, BundleId, BundleVersion, EventType, Kind, Name, PolicySource, Role, SessionId, Version,
-    Zone, ZoneId,
+    Bundle, BundleId, BundleVersion, EventType, Kind, Name, PolicySet, PolicySource, Role,
+    SessionId, Version, Zone, ZoneId,
 };
 use caracal_policy::{Explanation, Phase, Question, RequestView};
 
 use crate::change::Change;
 use crate::plan::{Plan, policy_field, unenforced};
+use crate::policy_tests::{TestZone, check_tests};
 use crate::view::version_of;
 use crate::{Admin, AdminError, Engine, Versioned};
 
@@ -46,41 +47,49 @@ impl Engine {
         admin: &Admin,
     ) -> Result<(Option<BundleVersion>, Vec<PolicySource>), AdminError> {
         let view = self.readable(admin, zone)?;
-        let policies = Plan::new(self, admin, &view).active_policies();
-        Ok((view.zone.value.policy.clone(), policies))
+        let active = Plan::new(self, admin, &view).active_set();
+        Ok((view.zone.value.policy.clone(), active.policies))
     }
 
-    /// Compiles policies against the zone without storing them.
+    /// Compiles policies against the zone and runs their tests, without storing them.
     ///
     /// # Errors
-    /// Needs the role viewer. Every mistake is named, as `policies[NAME]:LINE:COLUMN`.
+    /// Needs the role viewer. Every mistake is named, as `policies[NAME]:LINE:COLUMN`, and every
+    /// test that fails, as `tests[NAME]`.
     pub fn check_policies(
         &self,
         zone: ZoneId,
         admin: &Admin,
-        policies: Vec<PolicySource>,
+        set: impl Into<PolicySet>,
     ) -> Result<BundleVersion, AdminError> {
         let view = self.readable(admin, zone)?;
-        self.check_bundle(&view, policies)
+        self.check_bundle(&view, set.into())
             .map(|(version, _)| version)
     }
 
     fn check_bundle(
         &self,
         view: &crate::view::ZoneView,
-        mut policies: Vec<PolicySource>,
-    ) -> Result<(BundleVersion, Vec<PolicySource>), AdminError> {
-        policies.sort_by(|a, b| a.name.cmp(&b.name));
-        let version = version_of(&policies);
+        set: PolicySet,
+    ) -> Result<(BundleVersion, PolicySet), AdminError> {
+        let set = set.sorted();
+        check_tests(&set.tests)?;
+        let version = version_of(&set);
         let compiled = self
             .policies()
-            .check(&policies, &view.vocabulary())
+            .check(&set.policies, &view.vocabulary())
             .map_err(|errors| {
                 AdminError::Invalid(errors.0.into_iter().map(policy_field).collect())
             })?;
-        let errors = unenforced(&compiled);
+        let mut errors = unenforced(&compiled);
+        let zone = TestZone {
+            applications: &view.applications,
+            resources: &view.resources,
+            now: self.now(),
+        };
+        errors.extend(zone.failures(&compiled, &set.tests));
         if errors.is_empty() {
-            Ok((version, policies))
+            Ok((version, set))
         } else {
             Err(AdminError::Invalid(errors))
         }
@@ -89,16 +98,17 @@ impl Engine {
     /// Stores a checked bundle; it does nothing until it is activated.
     ///
     /// # Errors
-    /// Needs the role admin; the policies must compile.
+    /// Needs the role admin; the policies must compile, and their tests pass.
     pub async fn store_bundle(
         &self,
         zone: ZoneId,
         admin: &Admin,
-        policies: Vec<PolicySource>,
+        set: impl Into<PolicySet>,
     ) -> Result<Versioned<Bundle>, AdminError> {
         admin.operator.require(Role::Admin, zone)?;
+        let set = set.into();
         self.write(zone, admin, |view| {
-            let (version, policies) = self.check_bundle(view, policies.clone())?;
+            let (version, set) = self.check_bundle(view, set.clone())?;
             let mut change = Change::of_configuration(view);
             if let Some(held) = view.bundles.get(&version) {
                 let bundle = Versioned {
@@ -113,7 +123,8 @@ impl Engine {
                 id,
                 version,
                 created_at,
-                policies,
+                policies: set.policies,
+                tests: set.tests,
             };
             change.put(Kind::Bundle, id.uuid(), None, Version::ABSENT, &bundle)?;
             // Two that store the same policies at once must not make two bundles of them.
@@ -189,7 +200,7 @@ impl Engine {
     /// as it is now.
     ///
     /// # Errors
-    /// Needs the role admin; the bundle must compile.
+    /// Needs the role admin; the bundle must compile, and its tests pass.
     pub async fn activate_bundle(
         &self,
         zone: ZoneId,
@@ -201,7 +212,7 @@ impl Engine {
         self.write(zone, admin, |view| {
             admin.check_version(view.zone_version())?;
             let mut plan = Plan::new(self, admin, view);
-            plan.set_policies(bundle.value.policies.clone());
+            plan.set_bundle(bundle.value.set());
             let finished = plan.finish()?;
             let changed = !finished.change.is_empty();
             let version = if changed {

@@ -86,6 +86,8 @@ pub struct ZoneSpec {
     pub resources: Vec<ResourceSpec>,
     /// The policies; they are added to the active ones, or replace them when pruning.
     pub policies: Vec<PolicySource>,
+    /// The tests of policies; added or replacing like these.
+    pub tests: Vec<caracal_core::PolicyTest>,
     /// How long events are kept: none leaves it as it is, none in it keeps them for ever.
     pub retention: Option<Option<Retention>>,
     /// Whether operators may decide about approvals of their own sessions: none leaves it as it is.

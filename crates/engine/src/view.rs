@@ -22,7 +22,7 @@ use caracal_policy::{CompiledPolicy, Vocabulary};
 use uuid::Uuid;
 
 pub(crate) use apply::{Loader, document};
-pub(crate) use bundles::{PolicyCache, StoredBundle, version_of};
+pub(crate) use bundles::{PolicyCache, StoredBundle, aside, version_of};
 pub(crate) use keys::ZoneKeys;
 pub(crate) use table::{Stored, Table};
 

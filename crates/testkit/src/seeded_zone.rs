@@ -48,6 +48,7 @@ impl SeededZone {
                 Self::resource("notes", None),
             ],
             policies: vec![Self::policy("rules", cedar)],
+            tests: Vec::new(),
             retention: None,
             self_approval: None,
             prune: false,

@@ -11,6 +11,7 @@ mod key;
 mod master_key;
 mod page;
 mod policy;
+mod policy_test;
 mod problem;
 mod provider;
 mod resource;
@@ -41,6 +42,9 @@ pub use key::KeyView;
 pub use master_key::{MasterKeyView, OlderMasterKey, PendingZone};
 pub use page::Page;
 pub use policy::{ActivePolicies, BundleBody, BundleCheck, BundleView, PolicyBody};
+pub use policy_test::{
+    PolicyTestBody, PolicyTestReport, PolicyTestResult, PolicyTestRun, TestRequestBody,
+};
 pub use problem::{FieldProblem, Problem};
 pub use provider::{ProviderBody, ProviderEntry, ProviderView};
 pub use resource::{MandateIn, OperationBody, ResourceBody, ResourceView};

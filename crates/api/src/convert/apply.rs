@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Fields, application_spec, client_auth_body, issuer_body, issuer_spec, policy_body,
-    policy_sources, provider_entry, provider_spec, resource_body, resource_spec, retention_body,
+    policy_sources, policy_test_body, policy_tests, provider_entry, provider_spec, resource_body,
+    resource_spec, retention_body,
 };
 
 /// The wanted zone.
@@ -42,6 +43,7 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
         spec.resources.extend(resource_spec(body, &at, &mut fields));
     }
     spec.policies = policy_sources(&request.policies, &mut fields);
+    spec.tests = policy_tests(&request.tests, &mut fields);
     if let Some(body) = &request.retention {
         let days = body.events_days.map(Retention::days).transpose();
         match days {
@@ -192,15 +194,17 @@ fn entry(object: Option<ChangedObject>) -> Map<String, Value> {
         Some(ChangedObject::Resource(held)) => map(&resource_body(*held)),
         Some(ChangedObject::Provider(held)) => map(&provider_entry(&held)),
         Some(ChangedObject::Issuer(held)) => map(&issuer_body(&held)),
-        Some(ChangedObject::Policies(policies)) => policies
-            .iter()
-            .map(|policy| {
-                (
-                    format!("policies.{}", policy.name),
-                    Value::from(&*policy.cedar),
-                )
-            })
-            .collect(),
+        Some(ChangedObject::Bundle(set)) => {
+            let policies = set.policies.iter().map(|policy| {
+                let text = Value::from(&*policy.cedar);
+                (format!("policies.{}", policy.name), text)
+            });
+            let tests = set.tests.iter().map(|test| {
+                let body = Value::Object(map(&policy_test_body(test)));
+                (format!("tests.{}", test.name), body)
+            });
+            policies.chain(tests).collect()
+        }
     }
 }
 
@@ -239,7 +243,8 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
         issuers: export.issuers.iter().map(issuer_body).collect(),
         providers: export.providers.iter().map(provider_entry).collect(),
         resources: export.resources.into_iter().map(resource_body).collect(),
-        policies: export.policies.iter().map(policy_body).collect(),
+        policies: export.bundle.policies.iter().map(policy_body).collect(),
+        tests: export.bundle.tests.iter().map(policy_test_body).collect(),
         retention: export.retention.map(retention_body),
         self_approval: export.self_approval.then_some(true),
     }

@@ -1,10 +1,10 @@
 //! Policies and bundles.
 
-use caracal_core::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySource};
+use caracal_core::{Bundle, BundleVersion, MAX_POLICY_BYTES, PolicySet, PolicySource};
 use caracal_engine::AdminError;
-use caracal_wire::{BundleView, PolicyBody};
+use caracal_wire::{BundleBody, BundleView, PolicyBody};
 
-use super::Fields;
+use super::{Fields, policy_test_body, policy_tests};
 
 pub(crate) fn policy_source(
     body: &PolicyBody,
@@ -38,10 +38,13 @@ pub(crate) fn policy_sources(bodies: &[PolicyBody], fields: &mut Fields) -> Vec<
     sources
 }
 
-pub(crate) fn bundle_policies(bodies: &[PolicyBody]) -> Result<Vec<PolicySource>, AdminError> {
+pub(crate) fn policy_set(body: &BundleBody) -> Result<PolicySet, AdminError> {
     let mut fields = Fields::default();
-    let sources = policy_sources(bodies, &mut fields);
-    fields.finish(Some(sources))
+    let set = PolicySet {
+        policies: policy_sources(&body.policies, &mut fields),
+        tests: policy_tests(&body.tests, &mut fields),
+    };
+    fields.finish(Some(set))
 }
 
 pub(crate) fn policy_body(source: &PolicySource) -> PolicyBody {
@@ -58,5 +61,6 @@ pub(crate) fn bundle_view(bundle: &Bundle, active: Option<&BundleVersion>) -> Bu
         created_at: bundle.created_at,
         active: active == Some(&bundle.version),
         policies: bundle.policies.iter().map(policy_body).collect(),
+        tests: bundle.tests.iter().map(policy_test_body).collect(),
     }
 }

@@ -5,10 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use caracal_core::Bundle;
 use caracal_engine::Versioned;
-use caracal_wire::{BundleBody, BundleCheck, BundleView, Page, ZoneView};
+use caracal_wire::{
+    BundleBody, BundleCheck, BundleView, Page, PolicyTestReport, PolicyTestRun, ZoneView,
+};
 
 use super::{answer, zones};
-use crate::convert::{bundle_policies, bundle_view, zone_view};
+use crate::convert::{bundle_view, policy_set, test_report, test_run, zone_view};
 use crate::extract::{Filter, PageFilter, Reading, Writing, WritingBody};
 use crate::refusal::Refusal;
 use crate::{Api, cursor};
@@ -48,15 +50,16 @@ pub(super) async fn store(
     WritingBody(admin, body): WritingBody<BundleBody>,
 ) -> Result<Response, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let policies = bundle_policies(&body.policies)?;
-    let stored = api.engine().store_bundle(zone, &admin, policies).await?;
+    let set = policy_set(&body)?;
+    let stored = api.engine().store_bundle(zone, &admin, set).await?;
     let active = api.engine().get_zone(&admin, zone)?.value.policy;
     let view = bundle_view(&stored.value, active.as_ref());
     let place = format!("/v1/zones/{zone}/bundles/{}", view.version);
     Ok(answer::created(&admin, stored.version.0, &place, view))
 }
 
-/// Checks policies against the zone without storing them; every mistake is named.
+/// Checks policies against the zone and runs their tests, without storing them; every mistake and
+/// every test that fails is named.
 #[utoipa::path(post, path = "/v1/zones/{zone}/bundles/check", tag = "bundles",
     operation_id = "checkBundle", request_body = BundleBody,
     security(("operator" = ["viewer"])), responses((status = 200, body = BundleCheck)))]
@@ -66,11 +69,28 @@ pub(super) async fn check(
     WritingBody(admin, body): WritingBody<BundleBody>,
 ) -> Result<Json<BundleCheck>, Refusal> {
     let zone = api.zone(&admin, &zone)?;
-    let policies = bundle_policies(&body.policies)?;
-    let version = api.engine().check_policies(zone, &admin, policies)?;
+    let set = policy_set(&body)?;
+    let version = api.engine().check_policies(zone, &admin, set)?;
     Ok(Json(BundleCheck {
         version: version.to_string(),
     }))
+}
+
+/// Runs tests against policies as they would decide in the zone as it is, and tells how each
+/// ends. Policies or tests that are left out are those of the active bundle. Nothing is decided,
+/// stored or recorded.
+#[utoipa::path(post, path = "/v1/zones/{zone}/bundles/test", tag = "bundles",
+    operation_id = "testBundle", request_body = PolicyTestRun,
+    security(("operator" = ["viewer"])), responses((status = 200, body = PolicyTestReport)))]
+pub(super) async fn test(
+    State(api): State<Api>,
+    Path(zone): Path<String>,
+    WritingBody(admin, body): WritingBody<PolicyTestRun>,
+) -> Result<Json<PolicyTestReport>, Refusal> {
+    let zone = api.zone(&admin, &zone)?;
+    let (policies, tests) = test_run(&body)?;
+    let report = api.engine().test_policies(zone, &admin, policies, tests)?;
+    Ok(Json(test_report(report)))
 }
 
 /// Gives one bundle by its version, or by the first 8 or more characters of it.

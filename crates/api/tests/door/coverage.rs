@@ -92,6 +92,7 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("listBundles", read()),
         ("storeBundle", create(bundle())),
         ("checkBundle", write(bundle())),
+        ("testBundle", write(bundle())),
         ("getBundle", read()),
         ("activateBundle", read()),
         ("explainDecision", write(explain)),

@@ -250,6 +250,17 @@ pub(crate) enum PolicyCommand {
         #[arg(long = "file", short = 'f', value_name = "FILE", required = true)]
         files: Vec<String>,
     },
+    /// Run tests of policies against the zone, without activating anything (exit 1 when one fails)
+    #[command(
+        long_about = "Run tests of policies against the zone, without activating anything; exit 1 when one fails.\n\n\
+        The policies and tests are those of the zone files. Where the files hold no policies, or no tests, those of the \
+        active bundle are taken, and without files both are. `apply` runs the same tests and activates nothing that fails one."
+    )]
+    Test {
+        /// A zone file, or `-` for standard input
+        #[arg(long = "file", short = 'f', value_name = "FILE")]
+        files: Vec<String>,
+    },
     /// List the active policies
     List(ListArgs),
     /// Show the text of an active policy

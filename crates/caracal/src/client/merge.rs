@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use caracal_wire::{
-    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, ProviderBody, ResourceBody,
+    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, PolicyTestBody, ProviderBody,
+    ResourceBody,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +34,7 @@ named! {
     ProviderBody = "provider",
     ResourceBody = "resource",
     PolicyBody = "policy",
+    PolicyTestBody = "test",
 }
 
 /// Where an object was said first: by zone, noun and name.
@@ -139,6 +141,7 @@ pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyReq
         origins.extend(&zone, file, &mut to.providers, request.providers);
         origins.extend(&zone, file, &mut to.resources, request.resources);
         origins.extend(&zone, file, &mut to.policies, request.policies);
+        origins.extend(&zone, file, &mut to.tests, request.tests);
         origins.once(
             "retention",
             (&zone, file),

@@ -1,7 +1,8 @@
 //! `caracal policy`.
 
 use caracal_wire::{
-    BundleBody, BundleCheck, BundleView, DecisionExplanation, ExplainBody, PolicyBody, ZoneView,
+    BundleBody, BundleCheck, BundleView, DecisionExplanation, ExplainBody, PolicyBody,
+    PolicyTestReport, PolicyTestRun, ZoneView,
 };
 
 use crate::cli::PolicyCommand;
@@ -22,6 +23,7 @@ pub(crate) async fn policies(
 ) -> Outcome<()> {
     match command {
         PolicyCommand::Check { files } => check(api, zone, &files, json).await,
+        PolicyCommand::Test { files } => test(api, zone, &files, json).await,
         PolicyCommand::List(args) => {
             let page =
                 listing::fetch::<PolicyBody>(api, &path_of(zone, "policies"), &[], args.limit)
@@ -113,8 +115,12 @@ pub(crate) async fn policies(
     }
 }
 
-async fn check(api: &Api, zone: &ZoneView, files: &[String], json: bool) -> Outcome<()> {
-    let mut policies = Vec::new();
+/// The policies and tests of files together.
+fn read(zone: &ZoneView, files: &[String]) -> Outcome<BundleBody> {
+    let mut read = BundleBody {
+        policies: Vec::new(),
+        tests: Vec::new(),
+    };
     for file in files {
         let source = Source::read(file)?;
         if source.zone() != zone.name {
@@ -125,12 +131,56 @@ async fn check(api: &Api, zone: &ZoneView, files: &[String], json: bool) -> Outc
             ))
             .hint(format!("say `--zone {}`", source.zone())));
         }
-        policies.extend(source.into_policies());
+        let bundle = source.into_bundle();
+        read.policies.extend(bundle.policies);
+        read.tests.extend(bundle.tests);
     }
-    let count = policies.len();
-    let checked: BundleCheck = api
-        .post(&path_of(zone, "bundles/check"), &BundleBody { policies })
-        .await?;
+    Ok(read)
+}
+
+async fn test(api: &Api, zone: &ZoneView, files: &[String], json: bool) -> Outcome<()> {
+    let BundleBody { policies, tests } = read(zone, files)?;
+    let run = PolicyTestRun {
+        policies: Some(policies).filter(|policies| !policies.is_empty()),
+        tests: Some(tests).filter(|tests| !tests.is_empty()),
+    };
+    let report: PolicyTestReport = api.post(&path_of(zone, "bundles/test"), &run).await?;
+    if json {
+        terminal::json(&report)?;
+    } else {
+        let mut table = Table::new(&["TEST", "EXPECTED", "DECISION", "BY", "RESULT"]);
+        for result in &report.results {
+            table.row([
+                result.name.clone(),
+                result.expect.clone(),
+                result.decision.clone().unwrap_or_default(),
+                result.policies.join(", "),
+                result
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| "passed".to_owned()),
+            ]);
+        }
+        terminal::raw(&table.text())?;
+        terminal::line(format_args!(
+            "{} passed, {} failed; version {}",
+            report.passed, report.failed, report.version
+        ))?;
+    }
+    if report.results.is_empty() {
+        return Err(Failure::new("there is no test to run")
+            .hint("write `tests:` beside the policies of a zone file"));
+    }
+    if report.failed > 0 {
+        return Err(Failure::silent(Exit::Failed));
+    }
+    Ok(())
+}
+
+async fn check(api: &Api, zone: &ZoneView, files: &[String], json: bool) -> Outcome<()> {
+    let bundle = read(zone, files)?;
+    let count = bundle.policies.len();
+    let checked: BundleCheck = api.post(&path_of(zone, "bundles/check"), &bundle).await?;
     if json {
         return terminal::json(&checked);
     }

@@ -53,9 +53,12 @@ impl Source {
         &self.file.zone
     }
 
-    /// Its policies.
-    pub(crate) fn into_policies(self) -> Vec<caracal_wire::PolicyBody> {
-        self.file.policies
+    /// Its policies and their tests.
+    pub(crate) fn into_bundle(self) -> caracal_wire::BundleBody {
+        caracal_wire::BundleBody {
+            policies: self.file.policies,
+            tests: self.file.tests,
+        }
     }
 
     /// The request that applies it, with its secrets and certificates read from where it

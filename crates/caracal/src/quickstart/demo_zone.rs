@@ -92,7 +92,13 @@ async fn remove_application(api: &Api, zone: &DemoZone) -> Outcome<()> {
         .filter(|policy| policy.name != APPLICATION)
         .collect();
     let bundle: BundleView = api
-        .post(&zone.path("bundles"), &BundleBody { policies })
+        .post(
+            &zone.path("bundles"),
+            &BundleBody {
+                policies,
+                tests: Vec::new(),
+            },
+        )
         .await?;
     let path = zone.path(&format!("bundles/{}/activate", bundle.version));
     api.act::<serde_json::Value>(&path).await?;
@@ -156,6 +162,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
             name: APPLICATION.to_owned(),
             cedar: POLICY.to_owned(),
         }],
+        tests: Vec::new(),
         retention: None,
         self_approval: None,
         prune: false,

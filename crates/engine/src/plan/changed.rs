@@ -1,6 +1,6 @@
 //! What a plan changes, before and after.
 
-use caracal_core::{Application, Issuer, Name, PolicySource, Provider, Resource};
+use caracal_core::{Application, Issuer, PolicySet, Provider, Resource};
 use serde::{Deserialize, Serialize};
 
 /// One line of what a plan does.
@@ -34,8 +34,8 @@ pub enum ChangedObject {
     Provider(Provider),
     /// An outside issuer.
     Issuer(Box<Issuer>),
-    /// The policies of a bundle.
-    Policies(Vec<PolicySource>),
+    /// The policies and tests of a bundle.
+    Bundle(PolicySet),
 }
 
 /// What happens to the secret of a provider; never what it is.
@@ -98,16 +98,16 @@ impl ChangedObject {
         })
     }
 
-    /// The policies of `own` that `other` does not have as they are.
-    pub(super) fn policies(own: &[PolicySource], other: &[PolicySource]) -> Self {
-        let differs = |policy: &&PolicySource| {
-            let held: Option<&PolicySource> = find(other, &policy.name);
-            held.is_none_or(|held| held.cedar != policy.cedar)
-        };
-        Self::Policies(own.iter().filter(differs).cloned().collect())
+    /// The policies and tests of `own` that `other` does not have as they are.
+    pub(super) fn bundle(own: &PolicySet, other: &PolicySet) -> Self {
+        Self::Bundle(PolicySet {
+            policies: missing(&own.policies, &other.policies),
+            tests: missing(&own.tests, &other.tests),
+        })
     }
 }
 
-fn find<'p>(policies: &'p [PolicySource], name: &Name) -> Option<&'p PolicySource> {
-    policies.iter().find(|policy| policy.name == *name)
+fn missing<T: PartialEq + Clone>(own: &[T], other: &[T]) -> Vec<T> {
+    let differs = |held: &&T| !other.contains(held);
+    own.iter().filter(differs).cloned().collect()
 }

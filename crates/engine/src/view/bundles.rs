@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caracal_core::{Bundle, BundleVersion, PolicySource, Version};
+use caracal_core::{Bundle, BundleVersion, PolicySet, PolicySource, Version};
 use caracal_policy::{CompiledPolicy, PolicyErrors, Vocabulary};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -55,11 +55,16 @@ impl PolicyCache {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             caracal_policy::compile(policies, vocabulary)
         };
-        // On a runtime with several threads the others take over what this one had to do.
-        match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(compile),
-            _ => compile(),
-        }
+        aside(compile)
+    }
+}
+
+/// Does what takes a core for milliseconds or more: on a runtime with several threads the
+/// others take over what this one had to do.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -83,9 +88,14 @@ fn key_of(version: &BundleVersion, vocabulary: &Vocabulary) -> [u8; 32] {
     caracal_crypto::sha256_parts(&[version.as_str().as_bytes(), b"\n", names.as_bytes()])
 }
 
-/// The version of a set of policies.
-pub(crate) fn version_of(policies: &[PolicySource]) -> BundleVersion {
-    BundleVersion::from_digest(&caracal_crypto::sha256(&caracal_policy::canonical_bytes(
-        policies,
-    )))
+/// The version of policies with their tests, which are ordered by name. Without tests it is that
+/// of the policies alone.
+pub(crate) fn version_of(set: &PolicySet) -> BundleVersion {
+    let mut bytes = caracal_policy::canonical_bytes(&set.policies);
+    if !set.tests.is_empty() {
+        bytes.push(b'\n');
+        // Words, texts and lists of them: nothing in them can fail to serialize.
+        bytes.extend(serde_json::to_vec(&set.tests).unwrap_or_default());
+    }
+    BundleVersion::from_digest(&caracal_crypto::sha256(&bytes))
 }

@@ -86,7 +86,7 @@ async fn pruning_leaves_exactly_what_the_file_names() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(hosts, ["items.example.com:443"]);
-    assert_eq!(held.policies.len(), 1);
+    assert_eq!(held.bundle.policies.len(), 1);
     let again = test
         .engine
         .apply(zone.id, &test.admin(), wanted())

@@ -357,6 +357,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
         ],
         resources,
         policies,
+        tests: Vec::new(),
         retention: None,
         self_approval: Some(true),
         prune: false,

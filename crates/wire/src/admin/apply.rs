@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ApplicationBody, IssuerBody, PolicyBody, ProviderBody, ResourceBody};
+use crate::{ApplicationBody, IssuerBody, PolicyBody, PolicyTestBody, ProviderBody, ResourceBody};
 
 /// What a zone should hold. It changes only what it names, unless `prune` is true.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +29,10 @@ pub struct ApplyRequest {
     /// The policies; added to the active ones, replacing those of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
+    /// The tests that must pass before the policies decide; added to those of the active
+    /// bundle, replacing those of the same name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTestBody>,
     /// How long the zone's events are kept; a change needs the role owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionBody>,

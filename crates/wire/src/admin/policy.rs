@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::PolicyTestBody;
+
 /// One policy; its name is its id in decisions and events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct PolicyBody {
 pub struct BundleBody {
     /// The policies, at most 1 MiB together.
     pub policies: Vec<PolicyBody>,
+    /// The tests that must pass before the policies decide, at most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTestBody>,
 }
 
 /// An immutable set of policies.
@@ -37,6 +42,9 @@ pub struct BundleView {
     pub active: bool,
     /// The policies, ordered by name.
     pub policies: Vec<PolicyBody>,
+    /// The tests that must pass before the policies decide, ordered by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTestBody>,
 }
 
 /// What a check found: nothing wrong.

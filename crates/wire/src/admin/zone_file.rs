@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, ProviderEntry, ResourceBody,
-    RetentionBody, SecretSource, SecretValue,
+    ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, PolicyTestBody, ProviderEntry,
+    ResourceBody, RetentionBody, SecretSource, SecretValue,
 };
 
 /// The configuration of a zone as a file. Secrets are named, not given.
@@ -29,6 +29,9 @@ pub struct ZoneFile {
     /// The policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
+    /// The tests that must pass before the policies decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTestBody>,
     /// How long the zone's events are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionBody>,
@@ -60,6 +63,7 @@ impl ZoneFile {
             providers,
             resources: self.resources,
             policies: self.policies,
+            tests: self.tests,
             retention: self.retention,
             self_approval: self.self_approval,
             prune,
