@@ -297,6 +297,26 @@ async fn a_bundle_is_checked_stored_activated_and_rolled_back() {
             .starts_with("policies[x]"),
         "{refused}"
     );
+    let test = |expect: &str| {
+        json!({"tests": [{"name": "t", "application": "anton", "resource": "openai",
+            "scope": "openai:models", "expect": expect}]})
+    };
+    let run = async |body| {
+        world
+            .post(&format!("{zone}/bundles/test"), &owner, body)
+            .await
+    };
+    let report = run(test("hold")).await.expect(200);
+    assert_eq!(report["failed"], 1, "{report}");
+    assert_eq!(report["results"][0]["passed"], false, "{report}");
+    let refused = run(test("maybe")).await.expect(422);
+    assert_eq!(
+        refused["errors"][0]["field"], "tests[0].expect",
+        "{refused}"
+    );
+    let mut unknown = test("hold");
+    unknown["tests"][0]["method"] = json!("GET");
+    run(unknown).await.expect(422);
     let nobody = json!({"application": "nobody", "resource": "openai", "scope": "x"});
     world
         .post(&format!("{zone}/explain"), &owner, nobody)

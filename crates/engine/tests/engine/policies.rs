@@ -277,3 +277,45 @@ async fn a_test_asks_both_phases_and_what_an_approval_changes() {
     let refused = mistakes(engine.test_policies(zone.id, &admin, None, Some(twice)));
     assert!(refused[0].contains("used twice"), "{refused:?}");
 }
+
+#[tokio::test]
+async fn what_a_test_names_cannot_be_taken_away_and_its_clock_is_its_own() {
+    let test = TestEngine::in_memory().await;
+    let zone = test.seed_policy(ALL).await;
+    let (engine, admin) = (&test.engine, test.admin());
+    let until = "permit (principal, action, resource) \
+                 when { context.now < datetime(\"2030-01-01T00:00:00Z\") };";
+    let at = |name: &str, now: &str, expect| PolicyTest {
+        now: Some(now.parse().unwrap()),
+        ..expects(name, SCOPE, expect, &[])
+    };
+    let spec = ZoneSpec {
+        policies: rules(until),
+        tests: vec![
+            at("before", "2029-12-31T23:59:59Z", Decision::Allow),
+            at("after", "2030-01-01T00:00:00Z", Decision::Deny),
+        ],
+        ..ZoneSpec::default()
+    };
+    engine.apply(zone.id, &admin, spec).await.unwrap();
+
+    // No policy names the application, a test does.
+    let view = engine.export(zone.id, &admin).unwrap();
+    let named = |name: &str| {
+        let held = view.applications.iter().find(|a| a.name.as_str() == name);
+        held.unwrap().id.to_string()
+    };
+    let refused = engine
+        .delete_application(zone.id, &admin, &named("anton"))
+        .await;
+    let refused = mistakes(refused);
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(
+        refused[0].ends_with("the zone has no application `anton`"),
+        "{refused:?}"
+    );
+    engine
+        .delete_application(zone.id, &admin, &named("berta"))
+        .await
+        .unwrap();
+}
