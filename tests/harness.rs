@@ -33,7 +33,7 @@ pub use node::{node, node_tests};
 pub use power::{Dice, Disk, Journal, Lie, Loss, Promises, Recorded, check_home};
 pub use protected::Protected;
 pub use prover::{Prover, nonce_of};
-pub use python::{python, python_command};
+pub use python::{python, python_command, python_tests};
 pub use raw::{Head, Raw, RawUpstream};
 pub use scrape::Scrape;
 pub use stack::{Stack, binary};

@@ -16,8 +16,28 @@ pub fn python(script: &str, arguments: &[&str], env: &[(&str, &str)], input: &st
     run(command, input.as_bytes())
 }
 
-/// The same, not yet started.
+/// Runs the tests of a package, with this environment more.
+///
+/// # Panics
+/// When there is no Python with the pinned packages: a story is never skipped.
+pub fn python_tests(package: &str, env: &[(String, String)]) -> Output {
+    let (mut command, root) = interpreter();
+    command
+        .args(["-W", "error", "-m", "unittest", "discover", "-v", "tests"])
+        .current_dir(root.join(package))
+        .env("PYTHONPATH", root.join(package).join("src"))
+        .envs(env.iter().map(|(name, value)| (name, value)));
+    run(command, b"")
+}
+
+/// A script of `tests/clients/python`, not yet started.
 pub fn python_command(script: &str) -> Command {
+    let (mut command, root) = interpreter();
+    command.arg(root.join("tests/clients/python").join(script));
+    command
+}
+
+fn interpreter() -> (Command, PathBuf) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = std::env::var_os("CARACAL_TEST_PYTHON")
         .map_or_else(|| root.join("target/test-venv/bin/python"), PathBuf::from);
@@ -28,8 +48,7 @@ pub fn python_command(script: &str) -> Command {
     );
     let mut command = Command::new(python);
     command
-        .arg(root.join("tests/clients/python").join(script))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("NO_PROXY", "*");
-    command
+    (command, root)
 }

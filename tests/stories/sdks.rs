@@ -1,7 +1,9 @@
 //! The story that every SDK tells, against a server of its own: TLS on every door, and mandates that
 //! are bound to a key.
 
-use crate::harness::{Authority, KEY, Output, Stack, Upstream, binary, go_tests, node_tests};
+use crate::harness::{
+    Authority, KEY, Output, Stack, Upstream, binary, go_tests, node_tests, python_tests,
+};
 
 fn zone_file(upstream: &Upstream) -> String {
     format!(
@@ -97,4 +99,15 @@ async fn an_agent_in_go() {
         output.stdout
     );
     assert!(!output.stdout.contains("--- SKIP"), "{}", output.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_in_python() {
+    let output = tell(|told| python_tests("sdk/python", told)).await;
+    // What unittest tells, it tells on standard error.
+    assert!(
+        output.stderr.contains("test_a_person_approves") && output.stderr.ends_with("\nOK\n"),
+        "{}",
+        output.stderr
+    );
 }
