@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Growth,
     /// Sessions, delegations and their end
     Sessions,
+    /// What a revocation takes over sockets, with many streams open
+    Revocation,
     /// How long a start takes, with much to start with
     Start,
     /// What the server has in memory

@@ -159,7 +159,7 @@ impl Connection {
     pub(crate) async fn fetch(&mut self, call: &HttpCall) -> Result<Bytes> {
         let answer = self.send(call).await?;
         let status = answer.status();
-        if status != http::StatusCode::OK {
+        if !status.is_success() {
             bail!("the answer is {status}");
         }
         let body = answer.into_body().collect().await;

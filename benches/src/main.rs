@@ -29,6 +29,7 @@ mod micro;
 mod nginx;
 mod relay;
 mod report;
+mod revocation;
 mod rounds;
 mod seed;
 mod sessions;

@@ -17,7 +17,7 @@ use crate::nginx::Nginx;
 use crate::report::{Figures, Report, Round};
 use crate::stack::{KEY, Stack};
 use crate::upstream::ANSWER_BYTES;
-use crate::{compare, growth, memory, micro, sessions, size, soak, table};
+use crate::{compare, growth, memory, micro, revocation, sessions, size, soak, table};
 
 /// Mandates for the first uses of one turn; minting them takes a few seconds.
 const FRESH: usize = 40_000;
@@ -72,6 +72,9 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.wants(Part::Sessions) {
         report.measures.extend(sessions::run(options).await?);
+    }
+    if options.wants(Part::Revocation) {
+        report.measures.extend(revocation::run(options).await?);
     }
     if options.wants(Part::Start) {
         report.measures.extend(growth::start(options).await?);

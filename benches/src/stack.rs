@@ -35,6 +35,7 @@ pub(crate) struct Stack {
     home: PathBuf,
     sts: Door,
     gateway: Door,
+    console: Door,
     client: (String, String),
 }
 
@@ -57,6 +58,23 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Whoever may revoke at the control API.
+pub(crate) struct Revoker<'s> {
+    console: &'s Door,
+    bearer: String,
+}
+
+impl Revoker<'_> {
+    /// The call that revokes something.
+    pub(crate) fn call(&self, anchor: &str) -> Result<HttpCall> {
+        let Door { address, host } = self.console;
+        let body = serde_json::json!({ "anchor": anchor }).to_string();
+        HttpCall::form(*address, host, "/v1/zones/bench/revocations", body)?
+            .with(header::CONTENT_TYPE, "application/json")?
+            .with(header::AUTHORIZATION, &self.bearer)
     }
 }
 
@@ -85,6 +103,7 @@ impl Stack {
             home: home.to_owned(),
             sts: Door::of(&status, "sts")?,
             gateway: Door::of(&status, "gateway")?,
+            console: Door::of(&status, "console")?,
             client: Default::default(),
         };
         let applied = run(&["apply", "-f", "-", "--json"], &zone_file(upstream))?;
@@ -141,10 +160,65 @@ impl Stack {
             .append_pair("scope", "items:use")
             .append_pair("ttl_seconds", "900")
             .finish();
-        let (id, secret) = &self.client;
-        let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
         let Door { address, host } = &self.sts;
-        HttpCall::form(*address, host, "/oauth/2/token", form)?.with(header::AUTHORIZATION, &basic)
+        HttpCall::form(*address, host, "/oauth/2/token", form)?
+            .with(header::AUTHORIZATION, &self.basic())
+    }
+
+    /// The call that opens a session.
+    pub(crate) fn session_call(&self) -> Result<HttpCall> {
+        let Door { address, host } = &self.sts;
+        HttpCall::form(*address, host, "/v1/sessions", "{}".to_owned())?
+            .with(header::CONTENT_TYPE, "application/json")?
+            .with(header::AUTHORIZATION, &self.basic())
+    }
+
+    /// A mandate of a session.
+    pub(crate) async fn mint_under(&self, session: &str) -> Result<String> {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("resource", "resource://items")
+            .append_pair("scope", "items:use")
+            .append_pair("session_id", session)
+            .finish();
+        let Door { address, host } = &self.sts;
+        let call = HttpCall::form(*address, host, "/oauth/2/token", form)?
+            .with(header::AUTHORIZATION, &self.basic())?;
+        let minted: Value = serde_json::from_slice(call.once().await?.body())?;
+        let mandate = minted.get("access_token").and_then(Value::as_str);
+        mandate
+            .map(str::to_owned)
+            .with_context(|| format!("no mandate: {minted}"))
+    }
+
+    /// A request for a stream, and where it goes.
+    pub(crate) fn stream_request(&self, mandate: &str) -> (SocketAddr, String) {
+        let Door { address, host } = &self.gateway;
+        let request = format!(
+            "GET /r/items/v1/stream HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {mandate}\r\n\r\n"
+        );
+        (*address, request)
+    }
+
+    /// The id of the only application.
+    pub(crate) fn application(&self) -> &str {
+        &self.client.0
+    }
+
+    /// Who may revoke at the control API.
+    pub(crate) fn revoker(&self) -> Result<Revoker<'_>> {
+        let made = self.command(&["token", "create", "bench", "--role", "admin", "--json"])?;
+        let token = made.get("token").and_then(Value::as_str);
+        let token = token.context("no token")?;
+        Ok(Revoker {
+            console: &self.console,
+            bearer: format!("Bearer {token}"),
+        })
+    }
+
+    fn basic(&self) -> String {
+        let (id, secret) = &self.client;
+        format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
     }
 
     /// A governed call with a fresh mandate, after checking that it works and leaves evidence.

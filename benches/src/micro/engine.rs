@@ -84,7 +84,7 @@ impl World {
             sts_url: "http://localhost:8080".to_owned(),
             gateway_url: "http://localhost:8081".to_owned(),
             allow_private: true,
-            max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
+            limits: caracal_engine::ZoneLimits::default(),
         };
         let store = MemoryStore::new();
         let (state, evidence) = (Arc::new(store.clone()), Arc::new(store));

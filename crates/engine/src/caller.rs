@@ -209,7 +209,8 @@ impl Caller {
             Some(session) => session.to_string(),
             None => self.application.to_string(),
         };
-        let operator = Operator::new(label, Role::Viewer, RoleScope::Zone(self.zone()));
+        let operator = Operator::new(label, Role::Viewer, RoleScope::Zone(self.zone()))
+            .paid_by(self.application.to_string());
         Admin::new(operator, request_id)
     }
 

@@ -16,7 +16,7 @@ use crate::room::RoomGauge;
 use crate::verify::KnownMandate;
 use crate::view::{Loader, PolicyCache};
 use crate::zone_handle::ZoneHandle;
-use crate::{Clock, KeyCare};
+use crate::{Clock, KeyCare, ZoneLimits};
 
 /// What the engine needs to know of the instance.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub struct EngineConfig {
     pub gateway_url: String,
     /// True: resources that ask for it may have loopback and private upstreams.
     pub allow_private: bool,
-    /// How many sessions each zone has alive at a time.
-    pub max_sessions: usize,
+    /// How much each zone holds.
+    pub limits: ZoneLimits,
 }
 
 /// The use cases over one store. Cloning is cheap.

@@ -1,7 +1,6 @@
 //! Writes that a client may repeat: the first answer is remembered and given again.
 
 use caracal_core::{Kind, Secret, Version, ZoneId};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -12,8 +11,11 @@ use crate::{Admin, AdminError, Engine};
 
 /// How long an answer is remembered.
 const REMEMBER_HOURS: i64 = 24;
-/// How many answers a zone remembers; beyond that the oldest goes.
+/// How many answers a zone remembers; beyond that the oldest of whoever has most go, so that
+/// nobody pushes out what others have less of.
 const MAX_REMEMBERED: usize = 10_000;
+/// How many are forgotten at a time.
+const AT_ONCE: usize = 32;
 
 /// A write that a client may repeat.
 #[derive(Clone)]
@@ -44,7 +46,7 @@ impl Engine {
         let Some(idempotency) = &admin.idempotency else {
             return Ok(None);
         };
-        let Some(held) = view.remembered.get(&key_of(digest, admin, idempotency)) else {
+        let Some(held) = view.remembered.get(key_of(digest, admin, idempotency)) else {
             return Ok(None);
         };
         if held.value.input != input_of(digest, idempotency) {
@@ -73,17 +75,20 @@ impl Engine {
             return Ok(());
         }
         let now = self.now();
-        let mut oldest: Option<(Timestamp, Uuid, Version)> = None;
-        for (id, held) in &view.remembered {
-            let created_at = held.value.created_at;
-            if now.duration_since(created_at).as_hours() >= REMEMBER_HOURS {
-                change.delete(Kind::Idempotency, *id, held.version);
-            } else if oldest.is_none_or(|(time, ..)| created_at < time) {
-                oldest = Some((created_at, *id, held.version));
-            }
+        let is_old =
+            |held: &Remembered| now.duration_since(held.created_at).as_hours() >= REMEMBER_HOURS;
+        let old = view.remembered.by_age();
+        let mut leaves: Vec<_> = old
+            .take_while(|(_, held)| is_old(&held.value))
+            .take(AT_ONCE)
+            .collect();
+        if leaves.is_empty() && view.remembered.len() >= MAX_REMEMBERED {
+            // Several at once: those who write at the same time would drop the same one, and
+            // then decide again.
+            leaves.extend(view.remembered.of_greediest().take(AT_ONCE));
         }
-        if let Some((_, id, version)) = oldest.filter(|_| view.remembered.len() >= MAX_REMEMBERED) {
-            change.delete(Kind::Idempotency, id, version);
+        for (id, held) in leaves {
+            change.delete(Kind::Idempotency, id, held.version);
         }
         self.remember_in(view.zone.value.id, &view.keys.digest, admin, change, answer)
     }
@@ -111,6 +116,7 @@ impl Engine {
             input: input_of(digest, idempotency),
             answer,
             created_at: self.now(),
+            caller: admin.operator.pays().to_owned(),
         };
         let id = key_of(digest, admin, idempotency);
         change.put(Kind::Idempotency, id, None, Version::ABSENT, &remembered)

@@ -85,6 +85,7 @@ mod view;
 mod vouched;
 mod workload;
 mod zone_handle;
+mod zone_limits;
 mod zones;
 
 pub use admin::Admin;
@@ -140,8 +141,8 @@ pub use secrets::{
 };
 pub use select_resource::{Selector, Target};
 pub use sessions::{
-    DEFAULT_MAX_SESSIONS, DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN,
-    MAX_SESSION_LABELS, MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority,
+    DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN, MAX_SESSION_LABELS,
+    MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority,
 };
 pub use specs::{ApplicationSpec, IssuerSpec, ProviderSpec, ResourceSpec, ZoneSpec};
 pub use start::StartError;
@@ -151,3 +152,4 @@ pub use verifier::{CallDecision, DecideRequest, ServiceProof};
 pub use verify::OpenedMandate;
 pub use versioned::Versioned;
 pub use vouched::OutsideTokenError;
+pub use zone_limits::{DEFAULT_MAX_DELEGATIONS, DEFAULT_MAX_SESSIONS, ZoneLimits};

@@ -10,6 +10,8 @@ pub struct Operator {
     label: String,
     role: Role,
     scope: RoleScope,
+    /// Whose share of a zone's memory it takes, where that is not its own.
+    pays: Option<String>,
 }
 
 impl Operator {
@@ -19,6 +21,7 @@ impl Operator {
             label: "local".to_owned(),
             role: Role::Owner,
             scope: RoleScope::AllZones,
+            pays: None,
         }
     }
 
@@ -31,7 +34,23 @@ impl Operator {
     }
 
     pub(crate) fn new(label: String, role: Role, scope: RoleScope) -> Self {
-        Self { label, role, scope }
+        Self {
+            label,
+            role,
+            scope,
+            pays: None,
+        }
+    }
+
+    /// The same, at the expense of another: of the application whose session it is.
+    pub(crate) fn paid_by(mut self, other: String) -> Self {
+        self.pays = Some(other);
+        self
+    }
+
+    /// Whose share of a zone's memory it takes.
+    pub(crate) fn pays(&self) -> &str {
+        self.pays.as_deref().unwrap_or(&self.label)
     }
 
     /// The operator's id, or `local`.

@@ -16,8 +16,6 @@ pub const DEFAULT_SESSION_SECONDS: u32 = 3600;
 pub const MAX_SESSION_SECONDS: u32 = 30 * 24 * 3600;
 /// The shortest and the longest time between two heartbeats, in seconds.
 pub const HEARTBEAT_SECONDS: std::ops::RangeInclusive<u32> = 2..=3600;
-/// How many sessions a zone has alive at a time, when nothing else is set.
-pub const DEFAULT_MAX_SESSIONS: usize = 100_000;
 /// The most sessions directly below one.
 pub const MAX_CHILDREN: usize = 10_000;
 /// The most labels of one session.

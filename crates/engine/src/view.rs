@@ -4,9 +4,11 @@
 //! commit costs what it changes and never the size of the zone.
 
 mod anchors;
+mod answers;
 mod apply;
 mod approvals;
 mod bundles;
+mod counts;
 mod delegations;
 mod keys;
 mod sessions;
@@ -34,6 +36,9 @@ pub(crate) struct Remembered {
     pub(crate) input: String,
     pub(crate) answer: caracal_core::SealedSecret,
     pub(crate) created_at: jiff::Timestamp,
+    /// Whom it makes room for: an application with all its sessions, or an operator.
+    #[serde(default)]
+    pub(crate) caller: String,
 }
 
 /// When the client secrets of an application were last used, as far as it was written down.
@@ -57,7 +62,7 @@ pub(crate) struct ZoneView {
     pub(crate) bundles: imbl::HashMap<BundleVersion, Arc<StoredBundle>>,
     pub(crate) revocations: imbl::HashMap<Uuid, Arc<Stored<Revocation>>>,
     pub(crate) anchors: anchors::Anchors,
-    pub(crate) remembered: imbl::HashMap<Uuid, Arc<Stored<Remembered>>>,
+    pub(crate) remembered: answers::Answers,
     /// By application.
     pub(crate) secret_uses: imbl::HashMap<Uuid, Arc<Stored<SecretUse>>>,
     pub(crate) sessions: sessions::Sessions,

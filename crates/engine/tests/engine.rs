@@ -38,6 +38,7 @@ mod engine {
     mod roles;
     mod secrets;
     mod sessions;
+    mod shares;
     mod single_use;
     mod subjects;
     mod tokens;

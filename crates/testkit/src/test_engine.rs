@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use caracal_core::{NodeId, ZoneId};
 use caracal_crypto::{Keyring, MasterKey};
-use caracal_engine::{Admin, Engine, EngineConfig, Operator, StartError, ZoneSpec};
+use caracal_engine::{
+    Admin, DEFAULT_MAX_DELEGATIONS, DEFAULT_MAX_SESSIONS, Engine, EngineConfig, Operator,
+    StartError, ZoneLimits, ZoneSpec,
+};
 use caracal_store::{Embedded, EvidenceStore, OpenOptions, StateStore};
 
 use crate::{FakeClock, MemoryStore, SeededZone};
@@ -44,6 +47,18 @@ impl TestEngine {
     /// Over a new store in memory.
     pub async fn in_memory() -> Self {
         Self::over(MemoryStore::new(), FakeClock::new()).await
+    }
+
+    /// Over a new store in memory, where zones hold only so much.
+    pub async fn limited(limits: ZoneLimits) -> Self {
+        let (store, clock) = (MemoryStore::new(), FakeClock::new());
+        let (state, evidence) = (Arc::new(store.clone()), Arc::new(store.clone()));
+        let engine = start(state, evidence, clock.clone(), Self::keyring(), limits).await;
+        Self {
+            engine: engine.expect("the engine starts"),
+            clock,
+            backing: Backing::Memory(store),
+        }
     }
 
     /// Over a store in memory that may hold something already.
@@ -81,6 +96,7 @@ impl TestEngine {
             Arc::new(store.clone()),
             clock.clone(),
             keyring,
+            LIMITS,
         );
         Ok(Self {
             engine: engine.await?,
@@ -93,7 +109,7 @@ impl TestEngine {
     pub async fn embedded(dir: &Path, options: OpenOptions, clock: FakeClock) -> Self {
         let store = Arc::new(Embedded::open(dir, options).expect("the store opens"));
         let state = Arc::clone(&store) as _;
-        let engine = start(state, store, clock.clone(), Self::keyring()).await;
+        let engine = start(state, store, clock.clone(), Self::keyring(), LIMITS).await;
         Self {
             engine: engine.expect("the engine starts"),
             clock,
@@ -154,18 +170,26 @@ impl TestEngine {
     pub const INSTANCE: ZoneId = ZoneId::INSTANCE;
 }
 
+/// Room enough for those who fill a zone by one application.
+const LIMITS: ZoneLimits = ZoneLimits {
+    sessions_of_application: usize::MAX,
+    delegations_of_application: usize::MAX,
+    ..ZoneLimits::of(2 * DEFAULT_MAX_SESSIONS, 2 * DEFAULT_MAX_DELEGATIONS)
+};
+
 async fn start(
     state: Arc<dyn StateStore>,
     evidence: Arc<dyn EvidenceStore>,
     clock: FakeClock,
     keyring: Keyring,
+    limits: ZoneLimits,
 ) -> Result<Engine, StartError> {
     let config = EngineConfig {
         node: NodeId::from_uuid(uuid::Uuid::from_u128(1)),
         sts_url: TestEngine::STS_URL.to_owned(),
         gateway_url: TestEngine::GATEWAY_URL.to_owned(),
         allow_private: true,
-        max_sessions: 2 * caracal_engine::DEFAULT_MAX_SESSIONS,
+        limits,
     };
     Engine::start(config, state, evidence, keyring, Arc::new(clock)).await
 }

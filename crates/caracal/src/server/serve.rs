@@ -331,7 +331,7 @@ async fn start_engine(settings: &Settings, plan: &Plan, keys: MasterKeys) -> Out
         sts_url: plan.url(Door::Sts).to_owned(),
         gateway_url: plan.url(Door::Gateway).to_owned(),
         allow_private: settings.allow_private,
-        max_sessions: settings.max_sessions,
+        limits: settings.zone_limits,
     };
     let engine = Engine::start(config, store.clone(), store, keys.ring, clock).await;
     let engine = engine.map_err(|error| {

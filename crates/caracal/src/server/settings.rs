@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use caracal_connection::{Limits, NotANetwork, TrustedProxies};
 use caracal_core::Secret;
+use caracal_engine::{DEFAULT_MAX_DELEGATIONS, DEFAULT_MAX_SESSIONS, ZoneLimits};
 use url::Url;
 
 pub(crate) use byte_size::ByteSize;
@@ -72,8 +73,8 @@ pub(crate) struct Settings {
     pub(crate) master_key_previous_command: Option<String>,
     /// How many days a zone's key signs; none: for ever.
     pub(crate) zone_key_days: Option<u32>,
-    /// How many sessions each zone has alive at a time.
-    pub(crate) max_sessions: usize,
+    /// How many sessions and delegations each zone has alive at a time.
+    pub(crate) zone_limits: ZoneLimits,
     /// True: resources may ask for loopback and private upstreams.
     pub(crate) allow_private: bool,
 }
@@ -116,12 +117,7 @@ impl Settings {
         let behind_proxy = layer.behind_tls_proxy.unwrap_or(false) || !trusted_proxies.is_empty();
         let conversation = conversation(&layer)?;
         let limits = DoorLimits::of(&layer)?;
-        let max_sessions = positive(
-            "max-sessions",
-            layer.max_sessions.map(u64::from),
-            caracal_engine::DEFAULT_MAX_SESSIONS as u64,
-        )?;
-        let max_sessions = usize::try_from(max_sessions).unwrap_or(usize::MAX);
+        let zone_limits = zone_limits(&layer)?;
         let secret = |name: &str| {
             environment
                 .find(name)
@@ -172,7 +168,7 @@ impl Settings {
             is_protected,
             behind_proxy,
             limits,
-            max_sessions,
+            zone_limits,
             allow_private: layer.allow_private.unwrap_or(local),
         })
     }
@@ -324,6 +320,36 @@ fn trusted(layer: &SettingsLayer) -> Outcome<TrustedProxies> {
             "the trusted proxy `{text}` is no address or network"
         ))
         .hint("use for example `10.0.0.0/8`")
+    })
+}
+
+fn zone_limits(layer: &SettingsLayer) -> Outcome<ZoneLimits> {
+    let count = |flag: &str, set: Option<u32>, default: usize| match set {
+        Some(count) => {
+            let count = positive(flag, Some(u64::from(count)), 1)?;
+            Ok::<_, Failure>(usize::try_from(count).unwrap_or(usize::MAX))
+        }
+        None => Ok(default),
+    };
+    let sessions = count("max-sessions", layer.max_sessions, DEFAULT_MAX_SESSIONS)?;
+    let delegations = count(
+        "max-delegations",
+        layer.max_delegations,
+        DEFAULT_MAX_DELEGATIONS,
+    )?;
+    let halves = ZoneLimits::of(sessions, delegations);
+    Ok(ZoneLimits {
+        sessions_of_application: count(
+            "max-application-sessions",
+            layer.max_application_sessions,
+            halves.sessions_of_application,
+        )?,
+        delegations_of_application: count(
+            "max-application-delegations",
+            layer.max_application_delegations,
+            halves.delegations_of_application,
+        )?,
+        ..halves
     })
 }
 

@@ -93,6 +93,9 @@ impl Engine {
             return Err(IssueError::conflict("delegation_cycle", why));
         }
         check_fan_out(view, request, receiver.session)?;
+        let own = view.delegations.count_of_application(caller.application);
+        let limits = &self.config().limits;
+        limits.check_delegations(view.delegations.len(), own)?;
         if let Some(session) = receiver.session {
             check_length(view, &path, session)?;
         }

@@ -271,7 +271,7 @@ fn reseal_answers(
     batch: &mut Batch,
 ) -> Result<(), AdminError> {
     let context = ZoneKeys::context(view.zone.value.id, "idempotency");
-    for (id, held) in &view.remembered {
+    for (id, held) in view.remembered.by_age() {
         if batch.sealed >= BATCH {
             break;
         }
@@ -279,7 +279,7 @@ fn reseal_answers(
         let before = batch.sealed;
         renew(ring, &mut value.answer, &context, batch);
         if batch.sealed > before {
-            change.put(Kind::Idempotency, *id, None, held.version, &value)?;
+            change.put(Kind::Idempotency, id, None, held.version, &value)?;
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ pub(super) fn of_approval(approval: &Approval) -> &SealedSecret {
 /// Every seal of a zone.
 pub(crate) fn seals_of(view: &ZoneView) -> impl Iterator<Item = &SealedSecret> {
     let providers = view.providers.iter();
-    let remembered = view.remembered.values();
+    let remembered = view.remembered.by_age().map(|(_, held)| held);
     of_zone(&view.zone.value)
         .chain(providers.filter_map(|held| of_provider(&held.value)))
         .chain(remembered.map(|held| of_answer(&held.value)))
@@ -56,7 +56,7 @@ pub(super) fn damaged_in(view: &ZoneView, ring: &Keyring) -> Vec<String> {
         }
     }
     let context = ZoneKeys::context(zone.id, "idempotency");
-    for held in view.remembered.values() {
+    for (_, held) in view.remembered.by_age() {
         if is_damaged(of_answer(&held.value), &context) {
             let name = &zone.name;
             damaged.push(format!(

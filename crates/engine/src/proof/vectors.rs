@@ -87,7 +87,7 @@ fn proofs(urls: &BTreeMap<String, String>) -> Proofs {
         sts_url: urls["sts"].clone(),
         gateway_url: urls["gateway"].clone(),
         allow_private: false,
-        max_sessions: 1,
+        limits: crate::ZoneLimits::default(),
     })
 }
 

@@ -158,10 +158,9 @@ impl Engine {
             );
             return Err(IssueError::conflict("label_not_registered", why));
         }
-        if view.sessions.len() >= self.config().max_sessions {
-            let why = format!("{} sessions are open in this zone", view.sessions.len());
-            return Err(IssueError::conflict("limit_exceeded", why));
-        }
+        let own = view.sessions.count_of(application.value.id);
+        let limits = &self.config().limits;
+        limits.check_sessions(view.sessions.len(), own)?;
         let mut change = Change::of_configuration(view);
         change.read(
             Kind::Application,

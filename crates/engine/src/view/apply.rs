@@ -60,7 +60,7 @@ impl Loader {
             bundles: imbl::HashMap::new(),
             revocations: imbl::HashMap::new(),
             anchors: super::anchors::Anchors::default(),
-            remembered: imbl::HashMap::new(),
+            remembered: super::answers::Answers::default(),
             secret_uses: imbl::HashMap::new(),
             sessions: super::sessions::Sessions::default(),
             delegations: super::delegations::Delegations::default(),
@@ -154,7 +154,7 @@ impl Loader {
             Kind::Idempotency => {
                 let value: Remembered = parse(document)?;
                 view.remembered
-                    .insert(document.id, Arc::new(Stored { version, value }));
+                    .insert(document.id, Stored { version, value });
             }
             Kind::SecretUse => {
                 let value: SecretUse = parse(document)?;
@@ -243,7 +243,7 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
             }
         }
         Kind::Idempotency => {
-            view.remembered.remove(&id);
+            view.remembered.remove(id);
         }
         Kind::SecretUse => {
             view.secret_uses.remove(&id);

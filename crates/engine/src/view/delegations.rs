@@ -3,11 +3,12 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use caracal_core::{Delegation, DelegationId, SessionId};
+use caracal_core::{ApplicationId, Delegation, DelegationId, SessionId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Stored;
+use super::counts::Counts;
 
 /// Delegations by id, by who lends and by who may use them, in the order of their end.
 #[derive(Clone, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Delegations {
     /// By the delegation that they were lent on by.
     via: imbl::HashMap<Uuid, imbl::OrdSet<Uuid>>,
     by_expiry: imbl::OrdSet<(Timestamp, Uuid)>,
+    /// By the application that lends.
+    of_application: Counts,
 }
 
 impl Delegations {
@@ -55,6 +58,11 @@ impl Delegations {
         ids.into_iter()
             .flatten()
             .filter_map(|id| self.by_id.get(id))
+    }
+
+    /// How many an application lends.
+    pub(crate) fn count_of_application(&self, application: ApplicationId) -> usize {
+        self.of_application.of(application)
     }
 
     pub(crate) fn count_of(&self, session: SessionId) -> usize {
@@ -98,6 +106,7 @@ impl Delegations {
         self.remove(id);
         let delegation = &stored.value;
         self.by_expiry.insert((delegation.expires_at, id));
+        self.of_application.add(delegation.from_application);
         self.from
             .entry(delegation.from.uuid())
             .or_default()
@@ -117,6 +126,7 @@ impl Delegations {
         };
         let delegation = &held.value;
         self.by_expiry.remove(&(delegation.expires_at, id));
+        self.of_application.remove(delegation.from_application);
         forget(&mut self.from, delegation.from.uuid(), id);
         if let Some(receiver) = delegation.receiver {
             forget(&mut self.into, receiver.uuid(), id);

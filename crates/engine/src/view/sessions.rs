@@ -3,11 +3,12 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use caracal_core::{Session, SessionId};
+use caracal_core::{ApplicationId, Session, SessionId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Stored;
+use super::counts::Counts;
 
 /// Sessions by id, with their children, in the order of their end.
 #[derive(Clone, Default)]
@@ -17,6 +18,7 @@ pub(crate) struct Sessions {
     by_expiry: imbl::OrdSet<(Timestamp, Uuid)>,
     /// Those that end without a heartbeat.
     beating: imbl::OrdSet<Uuid>,
+    of_application: Counts,
 }
 
 impl Sessions {
@@ -26,6 +28,11 @@ impl Sessions {
 
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// How many an application has.
+    pub(crate) fn count_of(&self, application: ApplicationId) -> usize {
+        self.of_application.of(application)
     }
 
     /// The ids of the sessions directly below one, in order.
@@ -74,6 +81,7 @@ impl Sessions {
         self.remove(id);
         let session = &stored.value;
         self.by_expiry.insert((session.expires_at, id));
+        self.of_application.add(session.application);
         if let Some(parent) = session.parent {
             self.children.entry(parent.uuid()).or_default().insert(id);
         }
@@ -89,6 +97,7 @@ impl Sessions {
         };
         self.by_expiry.remove(&(held.value.expires_at, id));
         self.beating.remove(&id);
+        self.of_application.remove(held.value.application);
         let Some(parent) = held.value.parent else {
             return;
         };

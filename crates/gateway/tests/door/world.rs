@@ -147,7 +147,7 @@ impl World {
             sts_url: "http://sts.test".to_owned(),
             gateway_url: public_url.clone(),
             allow_private: true,
-            max_sessions: caracal_engine::DEFAULT_MAX_SESSIONS,
+            limits: caracal_engine::ZoneLimits::default(),
         };
         let store = MemoryStore::new();
         let (state, evidence) = (Arc::new(store.clone()), Arc::new(store));

@@ -118,6 +118,15 @@ pub(crate) struct SettingsLayer {
     /// Sessions that each zone has alive at a time [env: CARACAL_MAX_SESSIONS; default: 100000]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_sessions: Option<u32>,
+    /// Sessions that one application has alive in a zone at a time [env: CARACAL_MAX_APPLICATION_SESSIONS; default: half of CARACAL_MAX_SESSIONS]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_application_sessions: Option<u32>,
+    /// Delegations that each zone has alive at a time [env: CARACAL_MAX_DELEGATIONS; default: 100000]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_delegations: Option<u32>,
+    /// Delegations that one application lends in a zone at a time [env: CARACAL_MAX_APPLICATION_DELEGATIONS; default: half of CARACAL_MAX_DELEGATIONS]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_application_delegations: Option<u32>,
     /// Resources may ask for loopback and private upstreams [env: CARACAL_ALLOW_PRIVATE; default: true for `up`, false for `serve`]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private: Option<bool>,
@@ -208,6 +217,9 @@ impl SettingsLayer {
             master_key_previous_command: text("CARACAL_MASTER_KEY_PREVIOUS_COMMAND"),
             zone_key_days: count("CARACAL_ZONE_KEY_DAYS")?,
             max_sessions: count("CARACAL_MAX_SESSIONS")?,
+            max_application_sessions: count("CARACAL_MAX_APPLICATION_SESSIONS")?,
+            max_delegations: count("CARACAL_MAX_DELEGATIONS")?,
+            max_application_delegations: count("CARACAL_MAX_APPLICATION_DELEGATIONS")?,
             allow_private: truth("CARACAL_ALLOW_PRIVATE")?,
         })
     }
@@ -256,6 +268,13 @@ impl SettingsLayer {
                 .or(weaker.master_key_previous_command),
             zone_key_days: self.zone_key_days.or(weaker.zone_key_days),
             max_sessions: self.max_sessions.or(weaker.max_sessions),
+            max_application_sessions: self
+                .max_application_sessions
+                .or(weaker.max_application_sessions),
+            max_delegations: self.max_delegations.or(weaker.max_delegations),
+            max_application_delegations: self
+                .max_application_delegations
+                .or(weaker.max_application_delegations),
             allow_private: self.allow_private.or(weaker.allow_private),
         }
     }
@@ -326,6 +345,15 @@ impl SettingsLayer {
             ),
             ("zone-key-days", shown(&self.zone_key_days)),
             ("max-sessions", shown(&self.max_sessions)),
+            (
+                "max-application-sessions",
+                shown(&self.max_application_sessions),
+            ),
+            ("max-delegations", shown(&self.max_delegations)),
+            (
+                "max-application-delegations",
+                shown(&self.max_application_delegations),
+            ),
             ("allow-private", shown(&self.allow_private)),
         ];
         let said = all

@@ -172,6 +172,9 @@ fn flags_survive_the_way_to_another_process() {
     let layer = SettingsLayer {
         doors: Some(vec!["sts".to_owned(), "gateway".to_owned()]),
         max_sessions: Some(17),
+        max_application_sessions: Some(3),
+        max_delegations: Some(5),
+        max_application_delegations: Some(2),
         allow_private: Some(false),
         max_connections: Some(7),
         drain_seconds: Some(5),
@@ -182,4 +185,32 @@ fn flags_survive_the_way_to_another_process() {
     let arguments = std::iter::once("serve".to_owned()).chain(layer.to_arguments());
     let matches = command.try_get_matches_from(arguments).unwrap();
     assert_eq!(SettingsLayer::from_arg_matches(&matches).unwrap(), layer);
+}
+
+#[test]
+fn an_application_has_half_of_a_zone_unless_something_else_is_said() {
+    let resolve = |layer: SettingsLayer| {
+        let (_dir, home) = home("");
+        Settings::resolve(home, layer, &Environment::default(), true).map(|s| s.zone_limits)
+    };
+    let limits = resolve(SettingsLayer {
+        max_sessions: Some(10),
+        max_application_delegations: Some(7),
+        ..SettingsLayer::default()
+    })
+    .unwrap();
+    assert_eq!((limits.sessions, limits.sessions_of_application), (10, 5));
+    assert_eq!(limits.delegations, 100_000);
+    assert_eq!(limits.delegations_of_application, 7);
+    let all: [fn(&mut SettingsLayer) -> &mut Option<u32>; 4] = [
+        |layer| &mut layer.max_sessions,
+        |layer| &mut layer.max_application_sessions,
+        |layer| &mut layer.max_delegations,
+        |layer| &mut layer.max_application_delegations,
+    ];
+    for setting in all {
+        let mut layer = SettingsLayer::default();
+        *setting(&mut layer) = Some(0);
+        assert!(resolve(layer).is_err(), "0 was accepted");
+    }
 }
