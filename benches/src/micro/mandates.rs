@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caracal_core::{ApplicationId, KeyId, MandateClaims, MandateId, SessionId, ZoneId};
-use caracal_crypto::{MandateSigner, PublicKey, UnverifiedMandate, verify_mandate};
+use caracal_crypto::{
+    DpopSigner, MandateSigner, PublicKey, UnverifiedMandate, UnverifiedProof, mandate_hash, sha256,
+    verify_mandate,
+};
 use jiff::Timestamp;
 
 use super::repeat;
@@ -49,8 +52,18 @@ pub(super) fn run(time: Duration) -> Result<Vec<MicroFigures>> {
         verify_mandate(&mandate, &public, ISSUER, now)
     };
     verify().context("what was signed does not verify")?;
+    let client = DpopSigner::generate()?;
+    let proof = client.sign(&serde_json::json!({
+        "jti": "0123456789abcdef0123456789abcdef", "htm": "GET", "iat": now.as_second(),
+        "htu": "http://localhost:8081/r/items/v1/items/1",
+        "nonce": "0123456789abcdef0123456789abcdef", "ath": mandate_hash(&sha256(text.as_bytes())),
+    }))?;
+    let known = UnverifiedProof::split(&proof)?.read_key()?;
+    let prove = || UnverifiedProof::split(&proof)?.verify(&known);
+    prove().context("what was proved does not verify")?;
     Ok(vec![
         repeat("mandate: sign", time, || signer.sign(&claims))?,
         repeat("mandate: parse and verify", time, verify)?,
+        repeat("proof: verify, key known", time, prove)?,
     ])
 }

@@ -92,6 +92,23 @@ fn rsa(jwk: &Map<String, Value>) -> Option<Value> {
     Some(json!({ "kty": "RSA", "n": n, "e": e }))
 }
 
+/// The key on a curve, of a JWK that [`normalize`] gave: parsed once, for whoever verifies with it
+/// again and again. None for RSA.
+pub(crate) fn parse_curve_key(
+    algorithm: Algorithm,
+    public: &Map<String, Value>,
+) -> Option<ParsedPublicKey> {
+    match algorithm {
+        Algorithm::ES256 => {
+            let (x, y) = (bytes(public, "x")?, bytes(public, "y")?);
+            let point = [&[4], x.as_slice(), y.as_slice()].concat();
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()
+        }
+        Algorithm::EdDSA => ParsedPublicKey::new(&ED25519, bytes(public, "x")?).ok(),
+        _ => None,
+    }
+}
+
 /// Refuses what is not on the curve.
 fn is_key(algorithm: &'static dyn VerificationAlgorithm, public: &[u8]) -> bool {
     ParsedPublicKey::new(algorithm, public).is_ok()

@@ -1,12 +1,14 @@
 //! The key that a proof brings along.
 
+use aws_lc_rs::signature::ParsedPublicKey;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::DpopError;
-use crate::public_jwk::{has_private_part, normalize, parse_algorithm};
+use crate::base64url;
+use crate::public_jwk::{has_private_part, normalize, parse_algorithm, parse_curve_key};
 
 /// The algorithms that proofs may be signed with, as metadata names them; `EdDSA` and `Ed25519` are
 /// one.
@@ -18,6 +20,9 @@ pub const DPOP_ALGORITHMS: [&str; 5] = ["ES256", "EdDSA", "Ed25519", "RS256", "P
 pub struct DpopKey {
     header: String,
     algorithm: Algorithm,
+    /// Ready to verify with, where it is on a curve: parsing it anew for each proof is a part of
+    /// what that costs.
+    parsed: Option<ParsedPublicKey>,
     decoding: DecodingKey,
     thumbprint: String,
 }
@@ -44,6 +49,7 @@ impl DpopKey {
         }
         // Only what the thumbprint covers goes on, in its one spelling.
         let public = normalize(algorithm, &jwk).ok_or(DpopError::WrongKey)?;
+        let parsed = parse_curve_key(algorithm, &public);
         let public: Jwk =
             serde_json::from_value(Value::Object(public)).map_err(|_| DpopError::WrongKey)?;
         let decoding = DecodingKey::from_jwk(&public).map_err(|_| DpopError::WrongKey)?;
@@ -53,6 +59,7 @@ impl DpopKey {
         Ok(Self {
             header: part.to_owned(),
             algorithm,
+            parsed,
             decoding,
             thumbprint,
         })
@@ -71,6 +78,10 @@ impl DpopKey {
 
     pub(super) fn verifies(&self, signed: &str, signature: &str) -> bool {
         let (key, signed) = (&self.decoding, signed.as_bytes());
+        if let Some(parsed) = &self.parsed {
+            let signature = base64url::decode(signature);
+            return signature.is_some_and(|bytes| parsed.verify_sig(signed, &bytes).is_ok());
+        }
         jsonwebtoken::crypto::verify(signature, signed, key, self.algorithm).unwrap_or(false)
     }
 }
