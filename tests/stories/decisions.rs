@@ -527,3 +527,78 @@ async fn the_client_of_a_service_proves_the_key_of_its_mandate() {
     let seen = proof("GET", url, nonce, ath());
     is(&world.decide(&shown(&seen)).await, "allow", "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_call_is_reported_once_and_only_by_its_service() {
+    let world = World::start();
+    let mandate = world.agent.mint(BILLS, "bill:read").await;
+    let allowed = world.decide(&question(&mandate, "GET", "/open/1")).await;
+    let denied = world.decide(&question(&mandate, "GET", "/closed/1")).await;
+    let id = |decided: &Value| decided["decision_id"].as_str().unwrap().to_owned();
+    let call = |id: &str| json!({ "decision_id": id, "status": 201, "latency_ms": 7 });
+    let nobody = "evt_01980000-0000-7000-8000-000000000001";
+    let body = json!({ "calls": [call(&id(&allowed)), call(&id(&denied)), call(nobody), call(&id(&allowed))] });
+
+    // Another application learns nothing, and takes nothing away.
+    let results = |answer: &Answer| -> Vec<String> {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = answer.json();
+        let results = answer["results"].as_array().unwrap().iter();
+        results
+            .map(|r| r["result"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let other = world.post(&world.agent, "/v1/calls", &body).await;
+    assert_eq!(results(&other), ["unknown"; 4]);
+    let own = world.post(&world.billing, "/v1/calls", &body).await;
+    assert_eq!(
+        results(&own),
+        ["recorded", "unknown", "unknown", "duplicate"]
+    );
+    let again = world.post(&world.billing, "/v1/calls", &body).await;
+    assert_eq!(
+        results(&again),
+        ["duplicate", "unknown", "unknown", "duplicate"]
+    );
+    let events = world.stack.events("shop");
+    let found: Vec<_> = events
+        .iter()
+        .filter(|e| e["type"] == "call.reported")
+        .collect();
+    assert_eq!(found.len(), 1);
+    let found = found[0];
+    assert_eq!(found["id"], own.json()["results"][0]["event_id"]);
+    assert_eq!(
+        (&found["status"], &found["latency_ms"]),
+        (&201.into(), &7.into())
+    );
+    assert_eq!(found["service"], json!(world.billing.id));
+    assert_eq!(found["application"], json!(world.agent.id));
+    assert_eq!(found["request_id"], allowed["request_id"]);
+    assert_eq!(found["target"], allowed["decision_id"]);
+    assert_eq!(found["decision"], Value::Null);
+    let shown = world.stack.cli(&["audit", "list", "--zone", "shop"]).ok();
+    assert!(shown.stdout.contains("call.reported"), "{}", shown.stdout);
+
+    for bad in [
+        json!({ "calls": [] }),
+        json!({ "calls": vec![call(nobody); 101] }),
+        json!({ "calls": [{ "decision_id": "x", "status": 200 }] }),
+        json!({ "calls": [{ "decision_id": nobody, "status": 99 }] }),
+        json!({ "calls": [{ "decision_id": nobody, "status": 200, "latency_ms": 86_400_001 }] }),
+        json!({ "calls": [{ "decision_id": nobody, "status": 200, "body": "x" }] }),
+    ] {
+        let refused = world.post(&world.billing, "/v1/calls", &bad).await;
+        assert_eq!(
+            (refused.status, &refused.json()["error"]),
+            (400, &"invalid_request".into())
+        );
+    }
+    // Whoever is no verifier any more reports nothing.
+    let later = world.decide(&question(&mandate, "GET", "/open/1")).await;
+    let file = ZONE.replacen("verified_by: [billing]", "verified_by: [other]", 1);
+    world.stack.apply(&file);
+    let body = json!({ "calls": [call(&id(&later))] });
+    let late = world.post(&world.billing, "/v1/calls", &body).await;
+    assert_eq!(results(&late), ["unknown"]);
+}

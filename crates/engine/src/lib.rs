@@ -148,7 +148,9 @@ pub use specs::{ApplicationSpec, IssuerSpec, ProviderSpec, ResourceSpec, ZoneSpe
 pub use start::StartError;
 pub use subject::{MAX_SUBJECT_BYTES, SubjectTokenError};
 pub use tokens::{CreatedToken, MAX_TOKEN_TTL_SECONDS};
-pub use verifier::{CallDecision, DecideRequest, ServiceProof};
+pub use verifier::{
+    CallDecision, DecideRequest, MAX_REPORTS, Reported, ReportedCall, ServiceProof,
+};
 pub use verify::OpenedMandate;
 pub use versioned::Versioned;
 pub use vouched::OutsideTokenError;

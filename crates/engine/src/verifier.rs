@@ -2,6 +2,7 @@
 //! resources that it is registered for, so that it is no oracle for others.
 
 mod decide;
+mod report;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::caller::Caller;
 use crate::view::ZoneView;
 use crate::{CallerCredentials, Engine, IssueError, ResourceEntry};
 pub use decide::{CallDecision, DecideRequest, ServiceProof};
+pub use report::{MAX_REPORTS, Reported, ReportedCall};
 
 /// A service, and one of the resources that it verifies mandates for.
 pub(crate) struct Verifier {

@@ -20,6 +20,7 @@ mod json_request;
 mod metadata;
 mod metrics;
 mod proof;
+mod reports;
 mod revocations;
 mod revoke;
 mod router;

@@ -63,6 +63,7 @@ pub(crate) async fn server(State(sts): State<Sts>, zone: ZonePath) -> Response {
             .to_vec(),
         caracal_revocations_endpoint: format!("{url}/v1/revocations/stream"),
         caracal_decide_endpoint: format!("{url}/v1/decide"),
+        caracal_calls_endpoint: format!("{url}/v1/calls"),
         service_documentation: None,
     }))
 }

@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 use crate::finish::finish;
 use crate::revocations::Seats;
 use crate::{
-    answer, approvals, decide, decisions, delegations, introspect, metadata, metrics, revocations,
-    revoke, sessions, token,
+    answer, approvals, decide, decisions, delegations, introspect, metadata, metrics, reports,
+    revocations, revoke, sessions, token,
 };
 
 /// The largest form that is read: 64 KiB.
@@ -108,6 +108,7 @@ pub fn router(engine: Engine, config: StsConfig) -> Router {
         )
         .route("/v1/delegations/{id}/accept", post(delegations::accept))
         .route("/v1/approvals/{id}", get(approvals::get))
+        .route("/v1/calls", post(reports::report))
         .route("/v1/decide", post(decide::decide))
         .route("/v1/approvals/{id}/approve", post(decisions::approve))
         .route("/v1/approvals/{id}/reject", post(decisions::reject))

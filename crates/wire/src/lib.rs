@@ -25,5 +25,6 @@ pub use session::{
     GrantBody, HeartbeatBody, SessionAuthorityView, SessionBody, SessionPathView, SessionView,
 };
 pub use verifier::{
-    DecideBody, DecideProofBody, DecideRequestBody, DecidedMandateView, DecisionView,
+    DecideBody, DecideProofBody, DecideRequestBody, DecidedMandateView, DecisionView, ReportAnswer,
+    ReportBody, ReportResultView, ReportedCallBody,
 };

@@ -93,6 +93,8 @@ pub struct ServerMetadata {
     pub caracal_revocations_endpoint: String,
     /// Where they ask about a request.
     pub caracal_decide_endpoint: String,
+    /// Where they report what came of it.
+    pub caracal_calls_endpoint: String,
     /// Where people read about the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,

@@ -116,3 +116,46 @@ pub struct DecidedMandateView {
     /// Its `sub`: the Subject, or the application.
     pub subject: String,
 }
+
+/// What came of calls that a service was allowed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportBody {
+    /// The calls, 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub calls: Vec<ReportedCallBody>,
+}
+
+/// One such call.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedCallBody {
+    /// The `decision_id` of the answer that allowed it, at most 24 hours ago.
+    pub decision_id: String,
+    /// The HTTP status that it was answered with.
+    #[schema(minimum = 100, maximum = 599)]
+    pub status: u16,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    #[schema(maximum = 86_400_000)]
+    pub latency_ms: Option<u64>,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportAnswer {
+    /// In the order of the calls.
+    pub results: Vec<ReportResultView>,
+}
+
+/// What became of one call of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportResultView {
+    /// The decision.
+    pub decision_id: String,
+    /// `recorded`, `duplicate`, or `unknown`: no decision that allowed this service a call.
+    pub result: String,
+    /// The event of the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+}
