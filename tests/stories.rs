@@ -49,6 +49,7 @@ mod server;
 mod server_log;
 mod sessions;
 mod single_use;
+mod sinks;
 mod standard_clients;
 mod streams;
 mod tls;

@@ -167,6 +167,7 @@ impl World {
 
 fn zone_spec() -> Result<ZoneSpec> {
     Ok(ZoneSpec {
+        sinks: Vec::new(),
         applications: vec![ApplicationSpec {
             name: "bench".parse()?,
             labels: Default::default(),

@@ -11,6 +11,7 @@ mod policy_test;
 mod provider;
 mod resource;
 mod revocation;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -31,4 +32,5 @@ pub(crate) use policy_test::{policy_test_body, policy_tests, test_report, test_r
 pub(crate) use provider::{provider_entry, provider_spec, provider_view};
 pub(crate) use resource::{resource_body, resource_spec, resource_view};
 pub(crate) use revocation::{receipt_view, revocation_view};
+pub(crate) use sink::{delivery_view, sink_entry, sink_spec, sink_view};
 pub(crate) use zone::{pruned_view, retention_body, token_view, zone_view};

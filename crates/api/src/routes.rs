@@ -25,6 +25,7 @@ mod revocations;
 mod root;
 mod secrets;
 mod sessions;
+mod sinks;
 mod tokens;
 mod zones;
 
@@ -66,6 +67,10 @@ pub(crate) fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(issuers::list, issuers::create))
         .routes(routes!(issuers::get, issuers::update, issuers::delete))
         .routes(routes!(issuers::subject))
+        .routes(routes!(sinks::list, sinks::create))
+        .routes(routes!(sinks::get, sinks::update, sinks::delete))
+        .routes(routes!(sinks::test))
+        .routes(routes!(sinks::deliveries))
         .routes(routes!(policies::list))
         .routes(routes!(policies::get))
         .routes(routes!(bundles::list, bundles::store))

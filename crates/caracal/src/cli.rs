@@ -15,7 +15,7 @@ pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use objects::{
     ApplicationAuth, ApplicationCommand, ApprovalCommand, DelegationCommand, IssuerCommand,
     KeyCommand, ListArgs, NewIssuer, OpenSessionArgs, PolicyCommand, ProviderCommand,
-    ResourceCommand, RevocationCommand, SessionCommand, TokenCommand, ZoneCommand,
+    ResourceCommand, RevocationCommand, SessionCommand, SinkCommand, TokenCommand, ZoneCommand,
 };
 pub(crate) use stack::{DownArgs, LogsArgs, PurgeArgs, RestartArgs, ServeArgs, StatusArgs, UpArgs};
 pub(crate) use zone_file::{ApplyArgs, DiffArgs};
@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// Providers: where real credentials come from
     #[command(subcommand)]
     Provider(ProviderCommand),
+    /// Sinks: who is told that something waits for a person
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Policies: check, show, activate and roll back
     #[command(subcommand)]
     Policy(PolicyCommand),

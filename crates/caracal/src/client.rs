@@ -19,6 +19,7 @@ mod providers;
 mod resources;
 mod revocations;
 mod sessions;
+mod sinks;
 mod target;
 mod tokens;
 pub(crate) mod verify;
@@ -40,6 +41,7 @@ pub(crate) use providers::providers;
 pub(crate) use resources::resources;
 pub(crate) use revocations::{freeze, revocations, revoke, thaw};
 pub(crate) use sessions::sessions;
+pub(crate) use sinks::sinks;
 pub(crate) use target::Target;
 pub(crate) use tokens::tokens;
 #[cfg(test)]

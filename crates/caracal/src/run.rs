@@ -68,6 +68,7 @@ async fn manage(
         Command::Provider(command) => {
             client::providers(&api, &zone, command, environment, json).await
         }
+        Command::Sink(command) => client::sinks(&api, &zone, command, environment, json).await,
         Command::Policy(command) => client::policies(&api, &zone, command, json).await,
         Command::Session(command) => client::sessions(&api, &zone, command, json).await,
         Command::Delegation(command) => client::delegations(&api, &zone, command, json).await,

@@ -37,6 +37,10 @@ pub enum Kind {
     Approval,
     /// An [`crate::Issuer`].
     Issuer,
+    /// A [`crate::Sink`].
+    Sink,
+    /// A [`crate::Delivery`].
+    Delivery,
 }
 
 impl Kind {
@@ -57,6 +61,8 @@ impl Kind {
             Self::Budget => "budget",
             Self::Approval => "approval",
             Self::Issuer => "issuer",
+            Self::Sink => "sink",
+            Self::Delivery => "delivery",
         }
     }
 
@@ -77,6 +83,8 @@ impl Kind {
             Self::Budget,
             Self::Approval,
             Self::Issuer,
+            Self::Sink,
+            Self::Delivery,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)

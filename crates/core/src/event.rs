@@ -156,6 +156,18 @@ pub enum EventType {
     ApprovalReleased,
     #[serde(rename = "approval.forgotten")]
     ApprovalForgotten,
+    #[serde(rename = "sink.created")]
+    SinkCreated,
+    #[serde(rename = "sink.updated")]
+    SinkUpdated,
+    #[serde(rename = "sink.deleted")]
+    SinkDeleted,
+    #[serde(rename = "delivery.made")]
+    DeliveryMade,
+    #[serde(rename = "delivery.delayed")]
+    DeliveryDelayed,
+    #[serde(rename = "delivery.failed")]
+    DeliveryFailed,
 }
 
 impl EventType {
@@ -233,6 +245,12 @@ impl EventType {
             Self::ApprovalConsumed => "approval.consumed",
             Self::ApprovalReleased => "approval.released",
             Self::ApprovalForgotten => "approval.forgotten",
+            Self::SinkCreated => "sink.created",
+            Self::SinkUpdated => "sink.updated",
+            Self::SinkDeleted => "sink.deleted",
+            Self::DeliveryMade => "delivery.made",
+            Self::DeliveryDelayed => "delivery.delayed",
+            Self::DeliveryFailed => "delivery.failed",
         }
     }
 }

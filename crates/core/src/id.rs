@@ -113,6 +113,8 @@ ids! {
     CommitId = "cmt",
     /// Narrower authority from one session to another.
     DelegationId = "dlg",
+    /// A message to a sink.
+    DeliveryId = "dlv",
     /// One immutable leaf of a log.
     EventId = "evt",
     /// Somebody whose tokens are believed.
@@ -135,6 +137,8 @@ ids! {
     RevocationId = "rev",
     /// One governed run of work.
     SessionId = "ses",
+    /// Where people are told that something waits for them.
+    SinkId = "sink",
     /// The user that the work is done for.
     SubjectId = "sub",
     /// Tenant and trust boundary.

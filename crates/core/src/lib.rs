@@ -37,6 +37,7 @@ mod revocation;
 mod scope;
 mod secret;
 mod session;
+mod sink;
 mod trace_id;
 mod upstream_protocol;
 mod workload_rule;
@@ -56,9 +57,9 @@ pub use event::{Decision, Event, EventType, OperationRef};
 pub use exact_call::{AuthorizationDetail, ExactCall};
 pub use hidden_characters::has_hidden_characters;
 pub use id::{
-    ApplicationId, ApprovalId, BackupId, BundleId, ClientSecretId, CommitId, DelegationId, EventId,
-    IssuerId, KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError, ProviderId, ResourceId,
-    RevocationId, SessionId, SubjectId, ZoneId,
+    ApplicationId, ApprovalId, BackupId, BundleId, ClientSecretId, CommitId, DelegationId,
+    DeliveryId, EventId, IssuerId, KeyId, LogId, MandateId, NodeId, OperatorId, ParseIdError,
+    ProviderId, ResourceId, RevocationId, SessionId, SinkId, SubjectId, ZoneId,
 };
 pub use injection::Injection;
 pub use issuer::{
@@ -80,6 +81,7 @@ pub use revocation::{Anchor, Revocation};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::Secret;
 pub use session::{Session, SessionStatus, SuspendedBy};
+pub use sink::{Delivery, DeliveryStatus, OlderSinkSecret, Sink, SinkEvent, SinkKind};
 pub use trace_id::{TraceId, TraceIdError};
 pub use upstream_protocol::UpstreamProtocol;
 pub use workload_rule::{MAX_RULE_CLAIMS, WorkloadRule, WorkloadRuleError};

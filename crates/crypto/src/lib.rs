@@ -33,6 +33,7 @@ mod sha256_writer;
 mod unique_json;
 mod unverified_mandate;
 mod verified_mandate;
+mod webhook_key;
 
 pub use client_keys::{ClientKeys, ClientKeysError, MAX_CLIENT_KEYS, MAX_PUBLISHED_KEYS};
 pub use credential::Credential;
@@ -59,3 +60,4 @@ pub use unverified_mandate::{MAX_MANDATE_BYTES, UnverifiedMandate};
 pub use verified_mandate::{
     MAX_CLOCK_AHEAD_SECONDS, MAX_MANDATE_SECONDS, VerifiedMandate, verify_mandate,
 };
+pub use webhook_key::WebhookKey;

@@ -26,6 +26,9 @@ pub struct Applied {
     pub resources: Vec<AppliedObject>,
     /// The providers that the file names.
     pub providers: Vec<AppliedObject>,
+    /// The sinks that the file names.
+    #[serde(default)]
+    pub sinks: Vec<AppliedObject>,
     /// The policies that the file names.
     pub policies: Vec<Name>,
     /// What was changed, in order.
@@ -136,6 +139,9 @@ impl Engine {
         for provider in &spec.providers {
             plan.put_provider(provider)?;
         }
+        for sink in &spec.sinks {
+            plan.put_sink(sink)?;
+        }
         set_bundle(&mut plan, spec);
         match spec.retention {
             Some(retention) => plan.set_retention(retention)?,
@@ -198,6 +204,14 @@ impl Engine {
             id(found.map(|held| held.value.id.to_string()), &wanted.name)
         });
         let issuers = issuers.collect();
+        let sinks = spec
+            .sinks
+            .iter()
+            .map(|sink| {
+                let held = plan.sinks().find(sink.name.as_str());
+                id(held.map(|held| held.value.id.to_string()), &sink.name)
+            })
+            .collect();
         let mut finished = plan.finish()?;
         for application in &mut applications {
             let secret = finished.secrets.remove(&application.name);
@@ -210,6 +224,7 @@ impl Engine {
             issuers,
             resources,
             providers,
+            sinks,
             policies: spec.policies.iter().map(|p| p.name.clone()).collect(),
             changes: finished.lines,
             base,
@@ -246,6 +261,11 @@ fn base_of(view: &ZoneView) -> String {
         )
         .chain(
             view.issuers
+                .iter()
+                .map(|held| (held.value.id.uuid(), held.version)),
+        )
+        .chain(
+            view.sinks
                 .iter()
                 .map(|held| (held.value.id.uuid(), held.version)),
         );
@@ -296,6 +316,11 @@ fn prune(plan: &mut Plan<'_>, view: &ZoneView, spec: &ZoneSpec) {
             plan.delete_provider(held);
         }
     }
+    for held in view.sinks.iter() {
+        if !spec.sinks.iter().any(|s| s.name == held.value.name) {
+            plan.delete_sink(held);
+        }
+    }
 }
 
 fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
@@ -324,6 +349,7 @@ fn check_duplicates(spec: &ZoneSpec) -> Result<(), AdminError> {
         "providers",
         spec.providers.iter().map(|p| &p.name).collect(),
     );
+    check("sinks", spec.sinks.iter().map(|s| &s.name).collect());
     check("policies", spec.policies.iter().map(|p| &p.name).collect());
     check("tests", spec.tests.iter().map(|t| &t.name).collect());
     if errors.is_empty() {

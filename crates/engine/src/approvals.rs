@@ -23,7 +23,7 @@ pub(crate) use call::HeldCall;
 pub(crate) use consume::Unusable;
 pub use decide::Verdict;
 pub(crate) use mint::{HeldIssue, covers, in_use};
-pub(crate) use rendering::{CallShown, of_call, of_mandate};
+pub(crate) use rendering::{CallShown, clean, of_call, of_mandate};
 pub(crate) use reserved::Reserved;
 
 use crate::view::ZoneView;

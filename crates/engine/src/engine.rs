@@ -66,6 +66,9 @@ pub(crate) struct Inner {
     /// Questions to policy for mandates, sessions and delegations.
     pub(crate) questions: std::sync::atomic::AtomicU64,
     pub(crate) turns: crate::questions::Turns,
+    pub(crate) outward: std::sync::OnceLock<crate::Outward>,
+    /// Woken when a sink may have something to be told.
+    pub(crate) to_deliver: tokio::sync::Notify,
 }
 
 impl Engine {

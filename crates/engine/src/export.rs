@@ -1,6 +1,8 @@
 //! A zone as a file.
 
-use caracal_core::{Application, Issuer, Name, PolicySet, Provider, Resource, Retention, ZoneId};
+use caracal_core::{
+    Application, Issuer, Name, PolicySet, Provider, Resource, Retention, Sink, ZoneId,
+};
 
 use crate::plan::Plan;
 use crate::{Admin, AdminError, Engine};
@@ -18,6 +20,8 @@ pub struct ZoneExport {
     pub providers: Vec<Provider>,
     /// The resources, by name.
     pub resources: Vec<Resource>,
+    /// The sinks, by name.
+    pub sinks: Vec<Sink>,
     /// The active policies with their tests, by name.
     pub bundle: PolicySet,
     /// How long events are kept; none for ever.
@@ -39,6 +43,7 @@ impl Engine {
             issuers: view.issuers.iter().map(|i| i.value.clone()).collect(),
             providers: view.providers.iter().map(|p| p.value.clone()).collect(),
             resources: view.resources.iter().map(|r| r.value.clone()).collect(),
+            sinks: view.sinks.iter().map(|s| s.value.clone()).collect(),
             bundle: Plan::new(self, admin, &view).active_set(),
             retention: view.zone.value.retention,
             self_approval: view.zone.value.self_approval,

@@ -71,6 +71,9 @@ impl Follower {
                 handle.endings.add(endings_of(&view, record));
                 let again = changes_decisions(&view, &next, record);
                 handle.publish(next);
+                if record.writes.iter().any(tells_sinks) {
+                    self.engine.0.to_deliver.notify_one();
+                }
                 Self::cut(handle, record);
                 if again {
                     self.engine.decide_calls_again(handle);
@@ -121,6 +124,11 @@ impl Follower {
     }
 }
 
+/// Whether a sink may have something to be told because of a write.
+fn tells_sinks(write: &Write) -> bool {
+    matches!(write, Write::Put(document) if matches!(document.kind, Kind::Approval | Kind::Sink))
+}
+
 /// The anchor that calls on an object have in their chain.
 pub(crate) fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
     match kind {
@@ -137,7 +145,9 @@ pub(crate) fn anchor_of(kind: Kind, id: Uuid) -> Option<Anchor> {
         | Kind::Idempotency
         | Kind::SecretUse
         | Kind::Budget
-        | Kind::Approval => None,
+        | Kind::Approval
+        | Kind::Sink
+        | Kind::Delivery => None,
     }
 }
 

@@ -73,6 +73,7 @@ mod secrets;
 mod select_resource;
 mod sessions;
 mod single_use;
+mod sinks;
 mod specs;
 mod start;
 mod subject;
@@ -142,9 +143,10 @@ pub use secrets::{
 pub use select_resource::{Selector, Target};
 pub use sessions::{
     DEFAULT_SESSION_SECONDS, HEARTBEAT_SECONDS, MAX_CHILDREN, MAX_SESSION_LABELS,
-    MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority,
+    MAX_SESSION_SECONDS, OpenSession, OpenedSession, SessionAuthority, SessionFilter,
 };
-pub use specs::{ApplicationSpec, IssuerSpec, ProviderSpec, ResourceSpec, ZoneSpec};
+pub use sinks::{MAX_SINKS, Outward};
+pub use specs::{ApplicationSpec, IssuerSpec, ProviderSpec, ResourceSpec, SinkSpec, ZoneSpec};
 pub use start::StartError;
 pub use subject::{MAX_SUBJECT_BYTES, SubjectTokenError};
 pub use tokens::{CreatedToken, MAX_TOKEN_TTL_SECONDS};

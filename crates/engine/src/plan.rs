@@ -10,12 +10,13 @@ mod issuers;
 mod providers;
 mod references;
 mod resources;
+mod sinks;
 
 use std::collections::BTreeMap;
 
 use caracal_core::{
     Application, Bundle, BundleId, BundleVersion, EventType, Issuer, Kind, Name, PolicySet,
-    Provider, Resource, Retention, Role, Version, Zone,
+    Provider, Resource, Retention, Role, Sink, Version, Zone,
 };
 use caracal_policy::Vocabulary;
 use uuid::Uuid;
@@ -40,6 +41,7 @@ pub(crate) struct Plan<'p> {
     applications: Table<Application>,
     resources: Table<Resource>,
     providers: Table<Provider>,
+    sinks: Table<Sink>,
     issuers: Table<Issuer>,
     bundle: Option<PolicySet>,
     retention: Option<Retention>,
@@ -62,6 +64,7 @@ impl<'p> Plan<'p> {
             applications: view.applications.clone(),
             resources: view.resources.clone(),
             providers: view.providers.clone(),
+            sinks: view.sinks.clone(),
             issuers: view.issuers.clone(),
             bundle: None,
             retention: view.zone.value.retention,
@@ -88,6 +91,10 @@ impl<'p> Plan<'p> {
 
     pub(crate) fn issuers(&self) -> &Table<Issuer> {
         &self.issuers
+    }
+
+    pub(crate) fn sinks(&self) -> &Table<Sink> {
+        &self.sinks
     }
 
     pub(crate) fn delete_application(&mut self, held: &Stored<Application>) {

@@ -128,6 +128,7 @@ impl Restore<'_> {
             Kind::Delegation,
             Kind::Budget,
             Kind::Approval,
+            Kind::Delivery,
         ];
         let ended = ended.into_iter().flat_map(|kind| of_kind(&snapshot, kind));
         for held in ended {

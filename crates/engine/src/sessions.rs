@@ -6,7 +6,7 @@ mod list;
 mod open;
 mod sweep;
 
-pub use list::SessionAuthority;
+pub use list::{SessionAuthority, SessionFilter};
 pub(crate) use open::seconds_until;
 pub use open::{OpenSession, OpenedSession};
 

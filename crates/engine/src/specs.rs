@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use caracal_core::{
     AllowedHost, ClientAuth, Enforcement, Label, MandateSlot, Name, Operation, PolicySource,
-    ProviderKind, PublishedKeys, Retention, Scope, Secret, UndeclaredOperation, UpstreamProtocol,
+    ProviderKind, PublishedKeys, Retention, Scope, Secret, SinkEvent, SinkKind,
+    UndeclaredOperation, UpstreamProtocol,
 };
 
 /// A wanted application.
@@ -73,6 +74,22 @@ pub struct ResourceSpec {
     pub max_body_bytes: u64,
 }
 
+/// A wanted sink.
+pub struct SinkSpec {
+    /// Its name.
+    pub name: Name,
+    /// How it is spoken to.
+    pub kind: SinkKind,
+    /// The secret; none keeps the one that is stored.
+    pub secret: Option<Secret>,
+    /// What it is told of.
+    pub events: BTreeSet<SinkEvent>,
+    /// Whether messages hold the request itself.
+    pub include_request: bool,
+    /// Whether loopback and private addresses are fine.
+    pub allow_private: bool,
+}
+
 /// A wanted zone configuration.
 #[derive(Default)]
 pub struct ZoneSpec {
@@ -84,6 +101,8 @@ pub struct ZoneSpec {
     pub providers: Vec<ProviderSpec>,
     /// The resources.
     pub resources: Vec<ResourceSpec>,
+    /// The sinks.
+    pub sinks: Vec<SinkSpec>,
     /// The policies; they are added to the active ones, or replace them when pruning.
     pub policies: Vec<PolicySource>,
     /// The tests of policies; added or replacing like these.

@@ -91,6 +91,8 @@ impl Engine {
             questions: std::sync::atomic::AtomicU64::new(0),
             turns: crate::questions::Turns::new(),
             metrics: std::sync::OnceLock::new(),
+            outward: std::sync::OnceLock::new(),
+            to_deliver: tokio::sync::Notify::new(),
         }));
         let (to_append, appends) = mpsc::unbounded_channel();
         let mut damaged = Vec::new();

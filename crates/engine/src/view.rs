@@ -10,6 +10,7 @@ mod approvals;
 mod bundles;
 mod counts;
 mod delegations;
+mod deliveries;
 mod keys;
 mod sessions;
 mod table;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use caracal_core::{
     Anchor, ApiToken, Application, BundleVersion, Issuer, LogKey, Name, Position, Provider,
-    Resource, Revision, Revocation, Version, Zone,
+    Resource, Revision, Revocation, Sink, Version, Zone,
 };
 use caracal_policy::{CompiledPolicy, Vocabulary};
 use uuid::Uuid;
@@ -57,6 +58,8 @@ pub(crate) struct ZoneView {
     pub(crate) resources: Table<Resource>,
     pub(crate) prepared: imbl::HashMap<Name, Arc<ResourceEntry>>,
     pub(crate) providers: Table<Provider>,
+    pub(crate) sinks: Table<Sink>,
+    pub(crate) deliveries: deliveries::Deliveries,
     pub(crate) tokens: Table<ApiToken>,
     pub(crate) issuers: Table<Issuer>,
     pub(crate) bundles: imbl::HashMap<BundleVersion, Arc<StoredBundle>>,

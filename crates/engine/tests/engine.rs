@@ -40,6 +40,7 @@ mod engine {
     mod sessions;
     mod shares;
     mod single_use;
+    mod sinks;
     mod subjects;
     mod tokens;
     mod writes;

@@ -47,6 +47,7 @@ impl SeededZone {
                 Self::resource("items", Some("key")),
                 Self::resource("notes", None),
             ],
+            sinks: Vec::new(),
             policies: vec![Self::policy("rules", cedar)],
             tests: Vec::new(),
             retention: None,

@@ -18,6 +18,7 @@ mod resource;
 mod revocation;
 mod secret_source;
 mod secret_value;
+mod sink;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use revocation::{
 };
 pub use secret_source::SecretSource;
 pub use secret_value::SecretValue;
+pub use sink::{DeliveryView, SinkBody, SinkEntry, SinkView};
 pub use status::{DoorView, HealthView, IndexView, NodeView, StatusView};
 pub use token::{CreatedToken, TokenBody, TokenView};
 pub use zone::{ZoneBody, ZoneView};

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     Fields, application_spec, client_auth_body, issuer_body, issuer_spec, policy_body,
     policy_sources, policy_test_body, policy_tests, provider_entry, provider_spec, resource_body,
-    resource_spec, retention_body,
+    resource_spec, retention_body, sink_entry, sink_spec,
 };
 
 /// The wanted zone.
@@ -41,6 +41,10 @@ pub(crate) fn zone_spec(request: &ApplyRequest) -> Result<ZoneSpec, AdminError> 
     for (i, body) in request.resources.iter().enumerate() {
         let at = format!("resources[{i}].");
         spec.resources.extend(resource_spec(body, &at, &mut fields));
+    }
+    for (i, body) in request.sinks.iter().enumerate() {
+        let at = format!("sinks[{i}].");
+        spec.sinks.extend(sink_spec(body, &at, &mut fields));
     }
     spec.policies = policy_sources(&request.policies, &mut fields);
     spec.tests = policy_tests(&request.tests, &mut fields);
@@ -79,6 +83,7 @@ pub(crate) fn place_fields(error: AdminError, request: &ApplyRequest) -> AdminEr
         "resources",
         request.resources.iter().map(|r| &r.name).collect(),
     );
+    add("sinks", request.sinks.iter().map(|s| &s.name).collect());
     let place = |error: FieldError| {
         let found = places.iter().find_map(|(named, placed)| {
             let rest = error.field.strip_prefix(named.as_str())?;
@@ -141,6 +146,7 @@ pub(crate) fn apply_answer(applied: Applied, dry_run: bool) -> ApplyAnswer {
         issuers: applied.issuers.into_iter().map(object).collect(),
         resources: applied.resources.into_iter().map(object).collect(),
         providers: applied.providers.into_iter().map(object).collect(),
+        sinks: applied.sinks.into_iter().map(object).collect(),
         policies: applied.policies.iter().map(ToString::to_string).collect(),
         changes: u64::try_from(changed.len()).unwrap_or(u64::MAX),
         changed,
@@ -157,6 +163,7 @@ pub(crate) fn planned_answer(applied: Applied) -> ApplyAnswer {
     let applications = answer.applications.iter_mut().map(|held| &mut held.id);
     let others = answer.resources.iter_mut().chain(&mut answer.providers);
     let others = others.chain(&mut answer.issuers);
+    let others = others.chain(&mut answer.sinks);
     applications
         .chain(others.map(|held| &mut held.id))
         .for_each(String::clear);
@@ -193,6 +200,7 @@ fn entry(object: Option<ChangedObject>) -> Map<String, Value> {
         Some(ChangedObject::Application(held)) => map(&application_body(&held)),
         Some(ChangedObject::Resource(held)) => map(&resource_body(*held)),
         Some(ChangedObject::Provider(held)) => map(&provider_entry(&held)),
+        Some(ChangedObject::Sink(held)) => map(&sink_entry(&held)),
         Some(ChangedObject::Issuer(held)) => map(&issuer_body(&held)),
         Some(ChangedObject::Bundle(set)) => {
             let policies = set.policies.iter().map(|policy| {
@@ -243,6 +251,7 @@ pub(crate) fn zone_file(export: ZoneExport) -> ZoneFile {
         issuers: export.issuers.iter().map(issuer_body).collect(),
         providers: export.providers.iter().map(provider_entry).collect(),
         resources: export.resources.into_iter().map(resource_body).collect(),
+        sinks: export.sinks.iter().map(sink_entry).collect(),
         policies: export.bundle.policies.iter().map(policy_body).collect(),
         tests: export.bundle.tests.iter().map(policy_test_body).collect(),
         retention: export.retention.map(retention_body),

@@ -4,36 +4,93 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use caracal_core::{Anchor, Confirmation, SessionId, SessionStatus};
-use caracal_engine::{AdminError, OpenSession};
+use caracal_engine::{AdminError, OpenSession, SessionFilter};
 use caracal_wire::{
     BlastRadiusView, GrantBody, Page, SessionAuthorityView, SessionBody, SessionPathView,
     SessionView,
 };
 use http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer;
 use crate::Api;
 use crate::convert::Fields;
-use crate::extract::{Filter, PageFilter, Reading, Writing, WritingBody};
+use crate::extract::{Filter, Reading, Writing, WritingBody, check_limit};
 use crate::refusal::Refusal;
 
 const KIND: &str = "session";
 
+/// Which sessions, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListFilter {
+    /// Those of an application, by name or id.
+    #[serde(default)]
+    application: Option<String>,
+    /// `active` or `suspended`.
+    #[serde(default)]
+    status: Option<String>,
+    /// Those that work for this user, `sub_…`.
+    #[serde(default)]
+    subject: Option<String>,
+    /// The children of this session, `ses_…`.
+    #[serde(default)]
+    parent: Option<String>,
+    /// How many, 1 to 1000. Default 100.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl ListFilter {
+    fn wanted(&self) -> Result<SessionFilter, Refusal> {
+        let status = match self.status.as_deref() {
+            None => None,
+            Some("active") => Some(SessionStatus::Active),
+            Some("suspended") => Some(SessionStatus::Suspended),
+            Some(_) => {
+                return Err(Refusal::unreadable("status", "use `active` or `suspended`"));
+            }
+        };
+        Ok(SessionFilter {
+            application: self.application.clone(),
+            status,
+            subject: parsed("subject", self.subject.as_deref())?,
+            parent: parsed("parent", self.parent.as_deref())?,
+        })
+    }
+}
+
+fn parsed<T>(field: &'static str, text: Option<&str>) -> Result<Option<T>, Refusal>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let read = text.map(str::parse).transpose();
+    read.map_err(|error: T::Err| Refusal::unreadable(field, error.to_string()))
+}
+
 /// Lists the sessions of a zone that are alive, oldest first.
 #[utoipa::path(get, path = "/v1/zones/{zone}/sessions", tag = "sessions",
-    operation_id = "listSessions", params(PageFilter), security(("operator" = ["viewer"])),
+    operation_id = "listSessions", params(ListFilter), security(("operator" = ["viewer"])),
     responses((status = 200, body = Page<SessionView>)))]
 pub(super) async fn list(
     State(api): State<Api>,
     Path(zone): Path<String>,
     Reading(admin): Reading,
-    Filter(filter): Filter<PageFilter>,
+    Filter(filter): Filter<ListFilter>,
 ) -> Result<Response, Refusal> {
     let zone = api.zone(&admin, &zone)?;
     let after = answer::after_id(KIND, filter.cursor.as_deref())?;
-    let listing = api
-        .engine()
-        .list_sessions(zone, &admin, after, filter.limit()?)?;
+    let wanted = filter.wanted()?;
+    let listing =
+        api.engine()
+            .list_sessions(zone, &admin, &wanted, after, check_limit(filter.limit)?)?;
     let view = |held: caracal_engine::Versioned<_>| SessionView::of(zone, &held.value);
     Ok(answer::page_by_id(KIND, listing, view, |view| &view.id).into_response())
 }

@@ -87,6 +87,14 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("updateIssuer", write(issuer("spare"))),
         ("deleteIssuer", delete()),
         ("findSubject", write(json!({"sub": "alice"}))),
+        ("listSinks", read()),
+        ("createSink", create(spare_sink("new"))),
+        ("getSink", read()),
+        ("updateSink", write(spare_sink("spare"))),
+        ("deleteSink", delete()),
+        // The worlds of this test have no way out.
+        ("testSink", case(NotFound, None, 503)),
+        ("listDeliveries", read()),
         ("listPolicies", read()),
         ("getPolicy", read()),
         ("listBundles", read()),
@@ -216,6 +224,11 @@ async fn ask_for_approval(world: &World, zone: &str, owner: &str) -> String {
     }
 }
 
+fn spare_sink(name: &str) -> Value {
+    json!({"name": name, "kind": "webhook", "url": "https://x.example/hook",
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
+}
+
 /// The path with something that exists in place of each parameter.
 async fn fill(world: &World, operation: &Operation) -> String {
     let owner = world.owner().await;
@@ -227,6 +240,7 @@ async fn fill(world: &World, operation: &Operation) -> String {
         "resource",
         "provider",
         "issuer",
+        "sink",
         "policy",
         "version",
         "secret",
@@ -259,6 +273,14 @@ async fn fill(world: &World, operation: &Operation) -> String {
                 let spare = json!({"name": "spare", "issuer": "https://spare.example", "proves": ["applications"]});
                 world
                     .post(&format!("{zone}/issuers"), &owner, spare)
+                    .await
+                    .expect(201);
+                "spare".to_owned()
+            }
+            "sink" => {
+                let all = format!("{zone}/sinks");
+                world
+                    .post(&all, &owner, spare_sink("spare"))
                     .await
                     .expect(201);
                 "spare".to_owned()

@@ -10,6 +10,25 @@ pub(crate) struct ListArgs {
     pub(crate) limit: usize,
 }
 
+/// What a listing of sessions takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SessionListArgs {
+    /// Only those of this application, by name or id
+    #[arg(long, value_name = "APP")]
+    pub(crate) app: Option<String>,
+    /// Only those that are `active` or `suspended`
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only those that work for this user
+    #[arg(long, value_name = "SUB")]
+    pub(crate) subject: Option<String>,
+    /// Only the children of this session
+    #[arg(long, value_name = "SES")]
+    pub(crate) parent: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
 /// Zones.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ZoneCommand {
@@ -241,6 +260,45 @@ pub(crate) enum ProviderCommand {
     },
 }
 
+/// Sinks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SinkCommand {
+    /// List the sinks of the zone; `apply` makes them
+    List(ListArgs),
+    /// Show one sink, without its secret
+    Show {
+        /// The sink, by name or id
+        sink: String,
+    },
+    /// Send a message that is about nothing, and tell what came of it
+    Test {
+        /// The sink, by name or id
+        sink: String,
+    },
+    /// List the latest messages to sinks, the latest first
+    Deliveries(ListArgs),
+    /// Put another secret in place of the stored one, which signs beside it for a day
+    #[command(
+        after_long_help = "Examples:\n  caracal sink rotate-secret pager --from-env NEW_KEY\n  \
+        echo \"whsec_$(openssl rand -base64 32)\" | caracal sink rotate-secret pager"
+    )]
+    RotateSecret {
+        /// The sink, by name or id
+        sink: String,
+        /// Read the secret from this environment variable [default: from standard input]
+        #[arg(long, value_name = "NAME", conflicts_with = "from_file")]
+        from_env: Option<String>,
+        /// Read the secret from this file; one line ending at its end is not part of it
+        #[arg(long, value_name = "FILE")]
+        from_file: Option<std::path::PathBuf>,
+    },
+    /// Remove a sink and its secret
+    Delete {
+        /// The sink, by name or id
+        sink: String,
+    },
+}
+
 /// Policies.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -388,7 +446,7 @@ pub(crate) enum RevocationCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
     /// List the sessions of the zone that are alive
-    List(ListArgs),
+    List(SessionListArgs),
     /// Show a session
     Show {
         /// The id of the session

@@ -25,13 +25,19 @@ fn text(file: &ZoneFile) -> Outcome<String> {
         .iter()
         .filter(|provider| provider.kind != "none")
         .collect();
-    if !providers.is_empty() {
+    if !providers.is_empty() || !file.sinks.is_empty() {
         text.push_str("# Secrets stay on the server, and applying this file keeps them. To replace one, add:\n");
     }
     for provider in providers {
         let (name, variable) = (&provider.name, placeholder(&provider.name));
         text.push_str(&format!(
             "#   provider {name}:  secret: {{ from_env: {variable} }}\n"
+        ));
+    }
+    for sink in &file.sinks {
+        let (name, variable) = (&sink.name, placeholder(&sink.name));
+        text.push_str(&format!(
+            "#   sink {name}:  secret: {{ from_env: {variable} }}\n"
         ));
     }
     text.push_str(&written);
@@ -68,6 +74,7 @@ mod tests {
             issuers: Vec::new(),
             providers: vec![provider],
             resources: Vec::new(),
+            sinks: Vec::new(),
             policies: vec![PolicyBody {
                 name: "p".to_owned(),
                 cedar: cedar.to_owned(),

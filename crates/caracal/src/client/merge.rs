@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use caracal_wire::{
     ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, PolicyTestBody, ProviderBody,
-    ResourceBody,
+    ResourceBody, SinkBody,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +33,7 @@ named! {
     IssuerBody = "issuer",
     ProviderBody = "provider",
     ResourceBody = "resource",
+    SinkBody = "sink",
     PolicyBody = "policy",
     PolicyTestBody = "test",
 }
@@ -140,6 +141,7 @@ pub(crate) fn merge(requests: Vec<(&str, ApplyRequest)>) -> Outcome<Vec<ApplyReq
         origins.extend(&zone, file, &mut to.issuers, request.issuers);
         origins.extend(&zone, file, &mut to.providers, request.providers);
         origins.extend(&zone, file, &mut to.resources, request.resources);
+        origins.extend(&zone, file, &mut to.sinks, request.sinks);
         origins.extend(&zone, file, &mut to.policies, request.policies);
         origins.extend(&zone, file, &mut to.tests, request.tests);
         origins.once(

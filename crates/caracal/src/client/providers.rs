@@ -90,7 +90,7 @@ pub(crate) async fn providers(
     }
 }
 
-fn secret_of_input() -> Outcome<SecretValue> {
+pub(crate) fn secret_of_input() -> Outcome<SecretValue> {
     if terminal::can_ask() {
         return terminal::ask_secret("the new secret:").map(SecretValue::new);
     }

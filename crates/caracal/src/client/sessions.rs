@@ -23,7 +23,14 @@ pub(crate) async fn sessions(
     let one = |session: &str| format!("{all}/{}", segment(session));
     match command {
         SessionCommand::List(args) => {
-            let page = listing::fetch::<SessionView>(api, &all, &[], args.limit).await?;
+            let wanted = [
+                ("application", args.app.as_deref()),
+                ("status", args.status.as_deref()),
+                ("subject", args.subject.as_deref()),
+                ("parent", args.parent.as_deref()),
+            ];
+            let limit = args.list.limit;
+            let page = listing::fetch::<SessionView>(api, &all, &wanted, limit).await?;
             let headings = ["ID", "APPLICATION", "PARENT", "STATUS", "ENDS", "LABELS"];
             listing::print(&page, json, &headings, |session| {
                 let labels: Vec<_> = session.labels.iter().cloned().collect();

@@ -158,6 +158,7 @@ fn request(upstream: &DemoUpstream) -> ApplyRequest {
         issuers: Vec::new(),
         providers: vec![provider],
         resources: vec![resource],
+        sinks: Vec::new(),
         policies: vec![PolicyBody {
             name: APPLICATION.to_owned(),
             cedar: POLICY.to_owned(),

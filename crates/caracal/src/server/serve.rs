@@ -11,7 +11,7 @@ use std::time::Duration;
 use caracal_connection::Stopping;
 use caracal_core::NodeId;
 use caracal_egress::{Egress, EgressRules};
-use caracal_engine::{Clock, Engine, EngineConfig, KeyCare, StartError};
+use caracal_engine::{Clock, Engine, EngineConfig, KeyCare, Outward, StartError};
 use caracal_store::{Embedded, OpenOptions, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -126,6 +126,10 @@ async fn run(
     })
     .context("the way out cannot be set up")?;
     engine.set_way_out(egress.clone());
+    engine.deliver_to_sinks(Outward {
+        egress: egress.clone(),
+        console_url: plan.url(Door::Console).to_owned(),
+    });
     let socket = match given.socket {
         Some(socket) => socket,
         None => socket::bind(&settings.home, &lock)?,

@@ -126,7 +126,7 @@ fn line(text: &str) -> String {
 }
 
 /// A text without what could make a terminal or a page show something else.
-fn clean(text: &str, limit: usize) -> String {
+pub(crate) fn clean(text: &str, limit: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(limit));
     for (at, c) in text.char_indices() {
         if at >= limit {

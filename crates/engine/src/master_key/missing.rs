@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use caracal_core::{Approval, Document, Kind, Name, Provider, SealedSecret, Zone};
+use caracal_core::{Approval, Document, Kind, Name, Provider, SealedSecret, Sink, Zone};
 use caracal_crypto::Keyring;
 use serde::de::DeserializeOwned;
 
@@ -25,7 +25,7 @@ pub struct MissingMasterKey {
     pub zones: Vec<String>,
     /// The providers whose credentials need it, as `zone/provider`.
     pub providers: Vec<String>,
-    /// How many remembered answers and approvals need it.
+    /// How many remembered answers, approvals and sinks need it.
     pub answers: usize,
 }
 
@@ -45,7 +45,10 @@ impl fmt::Display for MissingMasterKey {
             parts.push(format!("the credentials of the providers {names}"));
         }
         if self.answers > 0 {
-            parts.push(format!("{} remembered answers and approvals", self.answers));
+            parts.push(format!(
+                "{} remembered answers, approvals and sinks",
+                self.answers
+            ));
         }
         f.write_str(&parts.join(", "))
     }
@@ -131,6 +134,14 @@ fn look(
             if let Some(id) = seals::of_provider(&value).and_then(|sealed| missing(ring, sealed)) {
                 let name = format!("{zone}/{}", value.name);
                 found.entry(id).or_default().providers.push(name);
+            }
+        }
+        Kind::Sink => {
+            let Some(value) = read::<Sink>(document) else {
+                return;
+            };
+            for id in seals::of_sink(&value).filter_map(|sealed| missing(ring, sealed)) {
+                found.entry(id).or_default().answers += 1;
             }
         }
         Kind::Idempotency => {

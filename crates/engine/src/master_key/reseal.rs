@@ -13,6 +13,7 @@ use caracal_crypto::{Keyring, SealContext};
 use super::seals_of;
 use crate::change::Change;
 use crate::provider_seal::provider_context;
+use crate::sinks::sink_context;
 use crate::view::{ZoneKeys, ZoneView};
 use crate::{Admin, AdminError, Engine, Operator};
 
@@ -123,6 +124,7 @@ impl Engine {
             reseal_credentials(view, &ring, &mut change, &mut batch)?;
             reseal_answers(view, &ring, &mut change, &mut batch)?;
             reseal_approvals(view, &ring, &mut change, &mut batch)?;
+            reseal_sinks(view, &ring, &mut change, &mut batch)?;
             if batch.sealed > 0 {
                 let mut event = self.admin_event(zone, admin, EventType::SecretResealed);
                 event.target = Some(ring.current_id());
@@ -304,6 +306,31 @@ fn reseal_approvals(
         renew(ring, &mut value.shown, &context, batch);
         if batch.sealed > before {
             change.put(Kind::Approval, value.id.uuid(), None, held.version, &value)?;
+        }
+    }
+    Ok(())
+}
+
+fn reseal_sinks(
+    view: &ZoneView,
+    ring: &Keyring,
+    change: &mut Change,
+    batch: &mut Batch,
+) -> Result<(), AdminError> {
+    for held in view.sinks.iter() {
+        if batch.sealed >= BATCH {
+            break;
+        }
+        let context = sink_context(view.zone.value.id, &held.value);
+        let mut value = held.value.clone();
+        let before = batch.sealed;
+        let older = value.older.iter_mut().map(|older| &mut older.secret);
+        for sealed in value.secret.iter_mut().chain(older) {
+            renew(ring, sealed, &context, batch);
+        }
+        if batch.sealed > before {
+            let (id, name) = (value.id.uuid(), value.name.clone());
+            change.put(Kind::Sink, id, Some(&name), held.version, &value)?;
         }
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! Everything that is sealed in a zone.
 
-use caracal_core::{Approval, Provider, SealedSecret, Zone};
+use caracal_core::{Approval, Provider, SealedSecret, Sink, Zone};
 use caracal_crypto::Keyring;
 
 use crate::provider_seal::provider_context;
+use crate::sinks::sink_context;
 use crate::view::{Remembered, ZoneKeys, ZoneView};
 
 /// The seals of a zone's own keys.
@@ -18,6 +19,12 @@ pub(super) fn of_zone(zone: &Zone) -> impl Iterator<Item = &SealedSecret> {
 /// The seal of a provider's credential.
 pub(super) fn of_provider(provider: &Provider) -> Option<&SealedSecret> {
     provider.secret.as_ref()
+}
+
+/// The seals of a sink's secrets.
+pub(super) fn of_sink(sink: &Sink) -> impl Iterator<Item = &SealedSecret> {
+    let older = sink.older.iter().map(|older| &older.secret);
+    sink.secret.iter().chain(older)
 }
 
 /// The seal of a remembered answer.
@@ -36,6 +43,7 @@ pub(crate) fn seals_of(view: &ZoneView) -> impl Iterator<Item = &SealedSecret> {
     let remembered = view.remembered.by_age().map(|(_, held)| held);
     of_zone(&view.zone.value)
         .chain(providers.filter_map(|held| of_provider(&held.value)))
+        .chain(view.sinks.iter().flat_map(|held| of_sink(&held.value)))
         .chain(remembered.map(|held| of_answer(&held.value)))
         .chain(view.approvals.iter().map(|held| of_approval(&held.value)))
 }
@@ -53,6 +61,13 @@ pub(super) fn damaged_in(view: &ZoneView, ring: &Keyring) -> Vec<String> {
         if of_provider(&held.value).is_some_and(|sealed| is_damaged(sealed, &context)) {
             let (zone, name) = (&zone.name, &held.value.name);
             damaged.push(format!("the credential of the provider `{zone}/{name}`"));
+        }
+    }
+    for held in view.sinks.iter() {
+        let context = sink_context(zone.id, &held.value);
+        if of_sink(&held.value).any(|sealed| is_damaged(sealed, &context)) {
+            let (zone, name) = (&zone.name, &held.value.name);
+            damaged.push(format!("the secret of the sink `{zone}/{name}`"));
         }
     }
     let context = ZoneKeys::context(zone.id, "idempotency");

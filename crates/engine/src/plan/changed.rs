@@ -1,6 +1,6 @@
 //! What a plan changes, before and after.
 
-use caracal_core::{Application, Issuer, PolicySet, Provider, Resource};
+use caracal_core::{Application, Issuer, PolicySet, Provider, Resource, Sink};
 use serde::{Deserialize, Serialize};
 
 /// One line of what a plan does.
@@ -32,6 +32,8 @@ pub enum ChangedObject {
     Resource(Box<Resource>),
     /// A provider.
     Provider(Provider),
+    /// A sink.
+    Sink(Sink),
     /// An outside issuer.
     Issuer(Box<Issuer>),
     /// The policies and tests of a bundle.
@@ -94,6 +96,14 @@ impl ChangedObject {
     pub(super) fn provider(value: &Provider) -> Self {
         Self::Provider(Provider {
             secret: None,
+            ..value.clone()
+        })
+    }
+
+    pub(super) fn sink(value: &Sink) -> Self {
+        Self::Sink(Sink {
+            secret: None,
+            older: None,
             ..value.clone()
         })
     }

@@ -1,6 +1,8 @@
 //! Looking at sessions: what there is, and what one may effectively do.
 
-use caracal_core::{Authority, DelegationId, Resource, Scope, Session, SessionId, ZoneId};
+use caracal_core::{
+    Authority, DelegationId, Resource, Scope, Session, SessionId, SessionStatus, SubjectId, ZoneId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::path::AuthorityPath;
@@ -21,6 +23,19 @@ pub struct SessionAuthority {
     pub delegations: Vec<DelegationId>,
     /// What narrowings and policy let it have, now or once a person approves.
     pub authority: Authority,
+}
+
+/// Which sessions are wanted; what is none matches all.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Those of an application, by name or id.
+    pub application: Option<String>,
+    /// Those that are so.
+    pub status: Option<SessionStatus>,
+    /// Those that work for this user.
+    pub subject: Option<SubjectId>,
+    /// The children of a session.
+    pub parent: Option<SessionId>,
 }
 
 impl Engine {
@@ -125,7 +140,8 @@ impl Engine {
         })
     }
 
-    /// The sessions of a zone in the order of their ids, which is about that of their opening.
+    /// The sessions of a zone that match, in the order of their ids, which is about that of their
+    /// opening.
     ///
     /// # Errors
     /// Needs the role viewer.
@@ -133,11 +149,27 @@ impl Engine {
         &self,
         zone: ZoneId,
         admin: &Admin,
+        wanted: &SessionFilter,
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<IdListing<Session>, AdminError> {
         let view = self.readable(admin, zone)?;
-        Ok(IdListing::of(view.sessions.iter_after(after), limit))
+        let application = match wanted.application.as_deref() {
+            None => None,
+            Some(key) => match crate::applications::find(&view, key) {
+                Some(held) => Some(held.value.id),
+                None => return Err(AdminError::not_found("application", key)),
+            },
+        };
+        let matches = |held: &&std::sync::Arc<crate::view::Stored<Session>>| {
+            let session = &held.value;
+            application.is_none_or(|id| session.application == id)
+                && wanted.status.is_none_or(|status| session.status == status)
+                && wanted.subject.is_none_or(|id| session.subject == Some(id))
+                && wanted.parent.is_none_or(|id| session.parent == Some(id))
+        };
+        let sessions = view.sessions.iter_after(after).filter(matches);
+        Ok(IdListing::of(sessions, limit))
     }
 
     /// A session of a zone.

@@ -55,6 +55,8 @@ impl Loader {
             resources: Table::default(),
             prepared: imbl::HashMap::new(),
             providers: Table::default(),
+            sinks: Table::default(),
+            deliveries: super::deliveries::Deliveries::default(),
             tokens: Table::default(),
             issuers: Table::default(),
             bundles: imbl::HashMap::new(),
@@ -173,6 +175,16 @@ impl Loader {
                 let value = parse(document)?;
                 view.approvals.insert(Stored { version, value });
             }
+            Kind::Sink => {
+                let value: caracal_core::Sink = parse(document)?;
+                let name = value.name.clone();
+                view.sinks
+                    .insert(document.id, name, Stored { version, value });
+            }
+            Kind::Delivery => {
+                let value = parse(document)?;
+                view.deliveries.insert(Stored { version, value });
+            }
             Kind::Budget => {
                 let value = parse(document)?;
                 view.budgets
@@ -251,6 +263,8 @@ fn remove(view: &mut ZoneView, kind: Kind, id: Uuid) {
         Kind::Session => view.sessions.remove(id),
         Kind::Delegation => view.delegations.remove(id),
         Kind::Approval => view.approvals.remove(id),
+        Kind::Sink => view.sinks.remove(id),
+        Kind::Delivery => view.deliveries.remove(id),
         Kind::Budget => {
             view.budgets.remove(&id);
         }

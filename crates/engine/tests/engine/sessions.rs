@@ -308,7 +308,7 @@ async fn what_stands_on_a_session_ends_with_it() {
     test.engine.sweep_sessions(zone.id, true).await;
     let left = test
         .engine
-        .list_sessions(zone.id, &test.admin(), None, 10)
+        .list_sessions(zone.id, &test.admin(), &Default::default(), None, 10)
         .unwrap();
     assert!(left.items.is_empty());
     let events = zone.events(&test.engine).await;

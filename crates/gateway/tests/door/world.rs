@@ -345,6 +345,7 @@ fn zone_spec(upstream: SocketAddr) -> ZoneSpec {
         })
         .collect();
     ZoneSpec {
+        sinks: Vec::new(),
         applications: vec![ApplicationSpec {
             name: "anton".parse().unwrap(),
             labels: Default::default(),

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ApplicationBody, IssuerBody, PolicyBody, PolicyTestBody, ProviderBody, ResourceBody};
+use crate::{
+    ApplicationBody, IssuerBody, PolicyBody, PolicyTestBody, ProviderBody, ResourceBody, SinkBody,
+};
 
 /// What a zone should hold. It changes only what it names, unless `prune` is true.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,6 +28,9 @@ pub struct ApplyRequest {
     /// The resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceBody>,
+    /// The sinks, with their secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkBody>,
     /// The policies; added to the active ones, replacing those of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
@@ -73,6 +78,9 @@ pub struct ApplyAnswer {
     pub resources: Vec<AppliedObject>,
     /// The providers that were named.
     pub providers: Vec<AppliedObject>,
+    /// The sinks that were named.
+    #[serde(default)]
+    pub sinks: Vec<AppliedObject>,
     /// The names of the policies that were named.
     pub policies: Vec<String>,
     /// The number of changes; 0 when everything was so already.
@@ -145,7 +153,7 @@ pub struct AppliedChange {
     /// What differs, field by field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<ChangedField>,
-    /// What happens to a provider's secret: `set`, `changed`, `unchanged`, `removed`, or `unknown`
+    /// What happens to the secret of a provider or sink: `set`, `changed`, `unchanged`, `removed`, or `unknown`
     /// when the stored one cannot be opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ApplicationBody, ApplyRequest, IssuerBody, PolicyBody, PolicyTestBody, ProviderEntry,
-    ResourceBody, RetentionBody, SecretSource, SecretValue,
+    ResourceBody, RetentionBody, SecretSource, SecretValue, SinkEntry,
 };
 
 /// The configuration of a zone as a file. Secrets are named, not given.
@@ -26,6 +26,9 @@ pub struct ZoneFile {
     /// The resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceBody>,
+    /// The sinks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkEntry>,
     /// The policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyBody>,
@@ -56,12 +59,18 @@ impl ZoneFile {
             let secret = entry.secret.as_ref().map(&mut resolve).transpose()?;
             providers.push(entry.with_secret(secret));
         }
+        let mut sinks = Vec::with_capacity(self.sinks.len());
+        for entry in self.sinks {
+            let secret = entry.secret.as_ref().map(&mut resolve).transpose()?;
+            sinks.push(entry.with_secret(secret));
+        }
         Ok(ApplyRequest {
             zone: Some(self.zone),
             applications: self.applications,
             issuers: self.issuers,
             providers,
             resources: self.resources,
+            sinks,
             policies: self.policies,
             tests: self.tests,
             retention: self.retention,

@@ -57,6 +57,11 @@ fn what(event: &Value) -> String {
         .and_then(Value::as_u64)
         .map(|s| s.to_string())
         .unwrap_or_default();
+    let named = |word: &str, value: String| match value.as_str() {
+        "" => value,
+        value => format!("{word} {value}"),
+    };
+    let delegations = event.get("delegations").map(list).unwrap_or_default();
     let parts = [
         text(event, "resource"),
         part("method").to_owned(),
@@ -65,6 +70,9 @@ fn what(event: &Value) -> String {
         target,
         version,
         status,
+        text(event, "session"),
+        named("under", text(event, "parent")),
+        named("by", delegations),
     ];
     parts
         .into_iter()
@@ -120,6 +128,16 @@ mod tests {
                 "policy_denied, policy anton",
                 "evt_1"
             ]
+        );
+    }
+
+    #[test]
+    fn it_tells_on_whose_behalf_something_was_done() {
+        let event = json!({"type": "mandate.issued", "resource": "resource://items", "session": "ses_2",
+            "parent": "ses_1", "delegations": ["dlg_1", "dlg_2"]});
+        assert_eq!(
+            cells(&event)[3],
+            "resource://items ses_2 under ses_1 by dlg_1 dlg_2"
         );
     }
 }

@@ -84,6 +84,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "caracal_approvals_total",
         "Approvals, by what became of them: `approved`, `rejected`, `expired`, `consumed`.",
     ),
+    (
+        "caracal_sink_attempts_total",
+        "Messages sent to sinks, by what came of them: `delivered`, `retrying`, `failed`.",
+    ),
     ("caracal_calls_cut_total", "Calls that revocations cut."),
     (
         "caracal_calls_decided_again_total",
