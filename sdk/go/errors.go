@@ -103,6 +103,7 @@ var (
 	ErrMandateReplayed       = &Error{Code: "mandate_replayed"}
 	ErrProofInvalid          = &Error{Code: "proof_invalid"}
 	ErrOperationNotDeclared  = &Error{Code: "operation_not_declared"}
+	ErrActionNotAuthorized   = &Error{Code: "action_not_authorized"}
 	ErrScopeMissing          = &Error{Code: "scope_missing"}
 	ErrPolicyDenied          = &Error{Code: "policy_denied"}
 	ErrResourceMismatch      = &Error{Code: "resource_mismatch"}

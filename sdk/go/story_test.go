@@ -377,6 +377,19 @@ func TestAServiceVerifiesMandatesItself(t *testing.T) {
 			t.Error(found, code)
 		}
 	}
+	details := []any{map[string]any{
+		"type": "caracal_call", "locations": []string{"resource://items"}, "actions": []string{"items:read"},
+		"method": "GET", "path": "/items/1",
+	}}
+	exact, err := own.Mandate(t.Context(), caracal.MandateRequest{
+		Resources: []string{"resource://items"}, Scopes: []string{"items:read"}, AuthorizationDetails: details,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := ask(exact.Reveal()); found != "action_not_authorized" {
+		t.Error(found)
+	}
 	operate(t, "revoke", own.ID, "--zone", os.Getenv("STORY_ZONE"))
 	seen := ask(reading)
 	for until := time.Now().Add(5 * time.Second); seen == own.ID && time.Now().Before(until); {

@@ -63,15 +63,21 @@ func (w *wire) send(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, failure(request.URL, err)
 	}
-	if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
-		// The header has whole seconds: a smaller difference says nothing.
-		offset := time.Until(date)
-		if offset.Abs() < 2*time.Second {
-			offset = 0
-		}
-		w.offset.Store(int64(offset))
-	}
 	return answer, nil
+}
+
+// setClock takes the server's time from an answer of the STS: others are not believed.
+func (w *wire) setClock(answer *http.Response) {
+	date, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return
+	}
+	// The header has whole seconds: a smaller difference says nothing.
+	offset := time.Until(date)
+	if offset.Abs() < 2*time.Second {
+		offset = 0
+	}
+	w.offset.Store(int64(offset))
 }
 
 func failure(target *url.URL, err error) error {
@@ -221,6 +227,7 @@ func (s *sts) once(ctx context.Context, asked question) (int, http.Header, []byt
 		return 0, nil, nil, err
 	}
 	defer answer.Body.Close()
+	s.wire.setClock(answer)
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	if err != nil {
 		return 0, nil, nil, failure(request.URL, err)

@@ -68,6 +68,7 @@ type feed struct {
 	at        *position
 	complete  *position
 	resetAt   time.Time
+	resets    uint64
 	heard     time.Time
 	lastID    string
 	revoked   map[string]revoked
@@ -211,6 +212,14 @@ func (f *feed) reset() {
 	f.revoked, f.ended = map[string]revoked{}, map[string]time.Time{}
 	f.suspended, f.fenced = map[string]bool{}, map[string]fence{}
 	f.at, f.complete, f.resetAt = nil, nil, time.Now()
+	f.resets++
+}
+
+// resetCount tells how often it was begun anew.
+func (f *feed) resetCount() uint64 {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.resets
 }
 
 func (f *feed) hear(event sse.Event) error {

@@ -50,7 +50,9 @@ type Claims struct {
 	Ancestors  []string `json:"anc"`
 	Path       []string `json:"dlg"`
 	Approval   string   `json:"apr"`
-	Key        *struct {
+	// Details are the exact requests that it is for (RFC 9396).
+	Details json.RawMessage `json:"authorization_details"`
+	Key     *struct {
 		Thumbprint string `json:"jkt"`
 	} `json:"cnf"`
 }
@@ -100,6 +102,12 @@ type Request struct {
 	Path string
 }
 
+// introspected is a mandate that was good when the STS was asked, and since which reset of the feed.
+type introspected struct {
+	until time.Time
+	reset uint64
+}
+
 // Verifier verifies mandates. It is safe for use by many goroutines; close it.
 type Verifier struct {
 	options Options
@@ -113,7 +121,7 @@ type Verifier struct {
 	good    time.Time
 	proofs  map[string]time.Time
 	recent  []string
-	asked   map[string]time.Time
+	asked   map[string]introspected
 	looking *sync.Mutex
 }
 
@@ -139,7 +147,7 @@ func New(options Options) (*Verifier, error) {
 		sts:     issuer.Scheme + "://" + issuer.Host,
 		http:    &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}, CheckRedirect: never},
 		proofs:  map[string]time.Time{},
-		asked:   map[string]time.Time{},
+		asked:   map[string]introspected{},
 		looking: &sync.Mutex{},
 	}
 	if options.Feed != nil {
@@ -176,6 +184,9 @@ func (v *Verifier) Verify(ctx context.Context, request Request, scopes ...string
 		return nil, refused(caracal.ErrMandateInvalid, 401, "the mandate is bound to no key")
 	case !isBound && v.options.RequireDPoP:
 		return nil, refused(caracal.ErrProofInvalid, 401, "this service takes mandates that are bound to a key")
+	case len(claims.Details) > 0:
+		// Which requests it names is for the server to say: ask POST /v1/decide about them.
+		return nil, refused(caracal.ErrActionNotAuthorized, 403, "the mandate is for exact requests, which this service does not judge")
 	case v.options.RequireDelegation && len(claims.Path) == 0:
 		return nil, refused(caracal.ErrScopeMissing, 403, "this service takes delegated authority only")
 	}
@@ -400,8 +411,11 @@ func (v *Verifier) alive(ctx context.Context, text string, claims *Claims) error
 
 // introspect asks the STS once about a mandate that is older than what the feed knows.
 func (v *Verifier) introspect(ctx context.Context, text string, claims *Claims) error {
+	// After another reset nobody has told what was closed since it was asked.
+	reset := v.feed.resetCount()
 	v.mutex.Lock()
-	isKnown := v.asked[claims.ID].After(time.Now())
+	known := v.asked[claims.ID]
+	isKnown := known.until.After(time.Now()) && known.reset == reset
 	v.mutex.Unlock()
 	if isKnown {
 		return nil
@@ -417,12 +431,12 @@ func (v *Verifier) introspect(ctx context.Context, text string, claims *Claims) 
 	}
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	for id, until := range v.asked {
-		if until.Before(time.Now()) {
+	for id, known := range v.asked {
+		if known.until.Before(time.Now()) {
 			delete(v.asked, id)
 		}
 	}
-	v.asked[claims.ID] = claims.Expiry.Time()
+	v.asked[claims.ID] = introspected{claims.Expiry.Time(), reset}
 	return nil
 }
 

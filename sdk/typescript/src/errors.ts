@@ -107,6 +107,8 @@ export class MandateRevokedError extends kind("mandate_revoked") {}
 export class MandateReplayedError extends kind("mandate_replayed") {}
 export class ProofInvalidError extends kind("proof_invalid") {}
 export class OperationNotDeclaredError extends kind("operation_not_declared") {}
+/** The mandate names exact requests, and this is none of them. */
+export class ActionNotAuthorizedError extends kind("action_not_authorized") {}
 export class ScopeMissingError extends kind("scope_missing") {}
 export class PolicyDeniedError extends kind("policy_denied") {}
 export class ResourceMismatchError extends kind("resource_mismatch") {}
@@ -144,7 +146,7 @@ export const ERRORS: ReadonlyMap<string, Kind<string>> = new Map(
     SuspendedByOperatorError, IdempotencyConflictError, TooManyApprovalsError, SessionSuspendedError, ZoneFrozenError,
     UseDpopNonceError, ResourceMissingError, PathInvalidError, MandateMisplacedError,
     MandateMissingError, MandateInvalidError, MandateExpiredError, MandateRevokedError,
-    MandateReplayedError, ProofInvalidError, OperationNotDeclaredError, ScopeMissingError,
+    MandateReplayedError, ProofInvalidError, OperationNotDeclaredError, ActionNotAuthorizedError, ScopeMissingError,
     PolicyDeniedError, ResourceMismatchError, BudgetExhaustedError, ApprovalRequiredError,
     ResourceUnknownError, BodyTooLargeError, RateLimitedError, UpstreamUnreachableError,
     CredentialUnavailableError, UpstreamTimeoutError, FeedStaleError, LedgerUnavailableError,

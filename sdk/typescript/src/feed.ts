@@ -33,7 +33,10 @@ export class Feed {
   /** Before this position endings of objects that are gone were not told. */
   #complete: Position | undefined;
   #resetAt = 0;
-  #heard = 0;
+  /** How often it was begun anew: what was asked before the last time may have ended unheard. */
+  resets = 0;
+  /** By the clock that is never set. */
+  #heard = Number.NEGATIVE_INFINITY;
   #lastId: string | undefined;
   #revoked = new Map<string, { at: number; through?: number }>();
   #ended = new Map<string, number>();
@@ -61,7 +64,7 @@ export class Feed {
 
   /** What the feed says of a mandate with these claims, used on this resource. */
   judge(claims: Claims, others: readonly string[]): Verdict {
-    if (this.#position === undefined || Date.now() - this.#heard > this.#maxSilence) return "stale";
+    if (this.#position === undefined || performance.now() - this.#heard > this.#maxSilence) return "stale";
     const decided = readPosition(claims.rev);
     if (!decided || decided.epoch !== this.#position.epoch) return "dead";
     if (decided.revision > this.#position.revision) return "stale";
@@ -78,7 +81,7 @@ export class Feed {
     if (anchors.some((anchor) => this.#suspended.has(anchor))) return "suspended";
     // After a reset nobody told what had been closed before it.
     const isAfter = this.#complete !== undefined && decided.revision > this.#complete.revision;
-    return isAfter || Date.now() - this.#resetAt > LONGEST_LIFE ? "good" : "unknown";
+    return isAfter || performance.now() - this.#resetAt > LONGEST_LIFE ? "good" : "unknown";
   }
 
   /** Waits until the feed has come further, at most so long. */
@@ -95,13 +98,13 @@ export class Feed {
   async #run(signal: AbortSignal): Promise<void> {
     let pause = 50;
     while (!signal.aborted) {
-      const begun = Date.now();
+      const begun = performance.now();
       try {
         await this.#listen(signal);
       } catch {
         // Silence tells the verifier; what follows is another try.
       }
-      pause = Date.now() - begun > 5_000 ? 50 : Math.min(pause * 2, 2_000);
+      pause = performance.now() - begun > 5_000 ? 50 : Math.min(pause * 2, 2_000);
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
@@ -119,10 +122,10 @@ export class Feed {
     const decoder = new TextDecoder();
     // A connection that died without a word is given up.
     const watch = setInterval(() => {
-      if (Date.now() - this.#heard > this.#maxSilence * 2) quiet.abort();
+      if (performance.now() - this.#heard > this.#maxSilence * 2) quiet.abort();
     }, this.#maxSilence);
     watch.unref();
-    this.#heard = Math.max(this.#heard, Date.now() - this.#maxSilence);
+    this.#heard = Math.max(this.#heard, performance.now() - this.#maxSilence);
     try {
       for await (const part of answer.body ?? []) parser.feed(decoder.decode(part as Uint8Array, { stream: true }));
     } finally {
@@ -139,12 +142,13 @@ export class Feed {
         this.#ended.clear();
         this.#suspended.clear();
         this.#fenced.clear();
-        [this.#position, this.#complete, this.#resetAt] = [undefined, undefined, Date.now()];
+        this.resets += 1;
+        [this.#position, this.#complete, this.#resetAt] = [undefined, undefined, performance.now()];
         return;
       case "heartbeat":
         this.#position = readPosition(told.position ?? "");
         this.#complete ??= this.#position;
-        this.#heard = Date.now();
+        this.#heard = performance.now();
         this.#lastId = id ?? this.#lastId;
         for (const wake of this.#waiting.splice(0)) wake();
         this.#forget();
@@ -157,13 +161,13 @@ export class Feed {
     if (anchor === undefined) return;
     switch (event) {
       case "revoked":
-        this.#revoked.set(anchor, { at: Date.now() });
+        this.#revoked.set(anchor, { at: performance.now() });
         break;
       case "lifted":
-        this.#revoked.set(anchor, { at: Date.now(), through: told.through ?? revision });
+        this.#revoked.set(anchor, { at: performance.now(), through: told.through ?? revision });
         break;
       case "ended":
-        this.#ended.set(anchor, Date.now());
+        this.#ended.set(anchor, performance.now());
         break;
       case "suspended":
         this.#suspended.add(anchor);
@@ -181,7 +185,7 @@ export class Feed {
 
   /** Forgets what no living mandate can stand on. */
   #forget(): void {
-    const before = Date.now() - LONGEST_LIFE - 60_000;
+    const before = performance.now() - LONGEST_LIFE - 60_000;
     for (const [anchor, at] of this.#ended) {
       if (at >= before) break;
       this.#ended.delete(anchor);

@@ -41,12 +41,7 @@ export class Http {
   /** Sends a request; redirects are never followed. */
   async send(url: string, init: RequestInit): Promise<Response> {
     try {
-      const answer = await fetch(url, { ...init, redirect: "manual", dispatcher: this.#agent });
-      const date = Date.parse(answer.headers.get("date") ?? "");
-      // The header has whole seconds: a smaller difference says nothing.
-      if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2_000) this.offset = date - Date.now();
-      else if (!Number.isNaN(date)) this.offset = 0;
-      return answer;
+      return await fetch(url, { ...init, redirect: "manual", dispatcher: this.#agent });
     } catch (cause) {
       throw failure(url, cause);
     }
@@ -57,6 +52,9 @@ export class Http {
     const limit = AbortSignal.timeout(timeoutMs);
     const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
     const answer = await this.send(url, { ...init, signal });
+    const date = Date.parse(answer.headers.get("date") ?? "");
+    // Only the STS is believed, and its header has whole seconds: a smaller difference says nothing.
+    if (!Number.isNaN(date)) this.offset = Math.abs(date - Date.now()) > 2_000 ? date - Date.now() : 0;
     const text = await readText(url, answer);
     let body: unknown;
     try {

@@ -16,6 +16,7 @@ import {
   type JWTPayload,
 } from "jose";
 import {
+  ActionNotAuthorizedError,
   FeedStaleError,
   MandateExpiredError,
   MandateInvalidError,
@@ -45,6 +46,8 @@ export interface Claims extends JWTPayload {
   scope: string;
   sid: string;
   rev: string;
+  /** RFC 9396: the exact requests that it is for. */
+  authorization_details?: unknown;
   /** The generation of the session's holder. */
   gen?: number;
   cnf?: { jkt: string };
@@ -108,7 +111,7 @@ export class Verifier {
   readonly #basic: string | undefined;
   #keys: ReturnType<typeof createRemoteJWKSet>;
   readonly #proofs = new Map<string, number>();
-  readonly #asked = new Map<string, number>();
+  readonly #asked = new Map<string, { exp: number; reset: number }>();
 
   constructor(options: VerifierOptions) {
     if (!options.issuer.includes("/zones/")) {
@@ -153,6 +156,10 @@ export class Verifier {
     }
     if (this.#options.requires?.delegation && !claims.dlg?.length) {
       throw refused(ScopeMissingError, 403, "this service takes delegated authority only");
+    }
+    if (claims.authorization_details !== undefined) {
+      // Which requests it names is for the server to say: ask `POST /v1/decide` about them.
+      throw refused(ActionNotAuthorizedError, 403, "the mandate is for exact requests, which this service does not judge");
     }
     const has = new Set(claims.scope.split(" "));
     const missing = scopes.find((scope) => !has.has(scope));
@@ -256,7 +263,10 @@ export class Verifier {
 
   /** Asks the STS once about a mandate that is older than what the feed knows. */
   async #introspect(text: string, claims: Claims): Promise<void> {
-    if ((this.#asked.get(claims.jti) ?? 0) * 1000 > Date.now()) return;
+    // After another reset nobody has told what was closed since it was asked.
+    const reset = this.#feed?.resets ?? 0;
+    const known = this.#asked.get(claims.jti);
+    if (known?.reset === reset && known.exp * 1000 > Date.now()) return;
     const { body } = await this.#http.ask(`${this.#sts}/oauth/2/introspect`, {
       method: "POST",
       headers: { authorization: this.#basic ?? "" },
@@ -265,8 +275,8 @@ export class Verifier {
     if ((body as { active?: unknown } | undefined)?.active !== true) {
       throw refused(MandateRevokedError, 401, "the mandate, or what it stands on, has ended");
     }
-    for (const [jti, exp] of this.#asked) if (exp * 1000 < Date.now()) this.#asked.delete(jti);
-    this.#asked.set(claims.jti, claims.exp);
+    for (const [jti, { exp }] of this.#asked) if (exp * 1000 < Date.now()) this.#asked.delete(jti);
+    this.#asked.set(claims.jti, { exp: claims.exp, reset });
   }
 }
 

@@ -254,6 +254,14 @@ test("a service verifies mandates itself", { skip }, async () => {
   assert.deepEqual((await ask(bound.reveal()))[1].code, "proof_invalid");
   const other = await session.mandate({ resource: "resource://items", scopes: ["items:delete"] });
   assert.deepEqual((await ask(other.reveal()))[1].code, "scope_missing");
+  const exact = await session.mandate({
+    resource: "resource://items",
+    scopes: ["items:read"],
+    authorizationDetails: [
+      { type: "caracal_call", locations: ["resource://items"], actions: ["items:read"], method: "GET", path: "/items/1" },
+    ],
+  });
+  assert.deepEqual((await ask(exact.reveal()))[1].code, "action_not_authorized");
   operate("revoke", session.id, "--zone", env["STORY_ZONE"] ?? "");
   const until = Date.now() + 5_000;
   let seen = await ask(mandate.reveal());
