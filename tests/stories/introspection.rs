@@ -167,6 +167,7 @@ async fn an_issuer_publishes_its_endpoints_and_keys() {
         "grant_types_supported": [
             "client_credentials",
             "urn:ietf:params:oauth:grant-type:token-exchange",
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
         ],
         "token_endpoint_auth_methods_supported": [
             "client_secret_basic",
